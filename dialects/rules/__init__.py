@@ -1,0 +1,14 @@
+"""The records of all operations, gathered from one visible list per kind."""
+
+from __future__ import annotations
+
+from mycc.dialects.record import Record
+from mycc.dialects.rules import contraction, elementwise, functions, indexing, reduction, shape
+
+__all__ = ["RECORDS"]
+
+RECORDS: dict[str, Record] = {
+    record.name: record
+    for kind in (elementwise, shape, contraction, reduction, indexing, functions)
+    for record in kind.RECORDS
+}

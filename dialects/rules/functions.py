@@ -1,0 +1,7 @@
+"""Records: functions."""
+
+from __future__ import annotations
+
+from mycc.dialects.record import Record
+
+RECORDS: tuple[Record, ...] = ()
