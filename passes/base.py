@@ -58,7 +58,9 @@ class Option:
     help: str
 
     def __str__(self) -> str:
-        default = "" if self.default is dataclasses.MISSING else f" (default {print_value(self.default) or '-'})"
+        default = (
+            "" if self.default is dataclasses.MISSING else f" (default {print_value(self.default) or '-'})"
+        )
         return f"{self.name}={describe_type(self.type)}{default}: {self.help}"
 
 
@@ -131,7 +133,9 @@ class Pass(abc.ABC):
                 values[opt.field] = parse_value(opt.type, text)
             except ValueError as error:
                 raise PipelineError(f"option '{opt.name}' of pass '{cls.name}': {error}") from None
-        missing = [o.name for o in cls.options() if o.default is dataclasses.MISSING and o.field not in values]
+        missing = [
+            o.name for o in cls.options() if o.default is dataclasses.MISSING and o.field not in values
+        ]
         if missing:
             raise PipelineError(f"pass '{cls.name}' needs option '{missing[0]}'")
         try:
@@ -216,7 +220,9 @@ def parse_value(type_: Any, text: str) -> Any:
         for value in args:
             if str(value) == _unquote(text):
                 return value
-        raise ValueError(f"'{text}' is none of {', '.join(map(str, args))}{did_you_mean(text, map(str, args))}")
+        raise ValueError(
+            f"'{text}' is none of {', '.join(map(str, args))}{did_you_mean(text, map(str, args))}"
+        )
     if type_ is bool:
         if text.lower() not in ("true", "false", "1", "0"):
             raise ValueError(f"'{text}' is neither true nor false")
