@@ -19,7 +19,7 @@ They contain no traversal: passes walk, rules answer for one operation.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mycc.dialects import ops
@@ -51,8 +51,8 @@ class Functions(Protocol):
     def transpose(self, callee: str, linear: Flags, seeded: Flags) -> tuple[str, Flags]:
         """The transpose of a function over its linear arguments, and which of them get cotangents."""
 
-    def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
-        """Argument and result types of a function."""
+    def depends(self, callee: str, active: Flags) -> Flags:
+        """Which results of a function depend differentiably on its active arguments."""
 
 
 class Site(Protocol):
@@ -66,6 +66,10 @@ class Site(Protocol):
     functions: Functions
     active: Flags
     """Which operands depend on what is differentiated."""
+    wanted: Flags
+    """In reverse, which results a cotangent may come for."""
+    reversing: bool
+    """Whether cotangents flow, and not tangents."""
     transposing: bool
     """Whether a linear program is transposed, so that no primal of an active operand exists."""
 
@@ -141,6 +145,7 @@ ForwardRule = Callable[[Site, Tangents], Tangents]
 ReverseRule = Callable[[Site, Tangents], Tangents]
 BatchRule = Callable[[Batched], tuple[Sequence[Value], Sequence[bool]]]
 AugmentRule = Callable[[Site, Sequence[Value]], tuple[Sequence[Value], Sequence[Value]]]
+DependsRule = Callable[[Functions, ir.Operation, Flags], Flags]
 Partial = Callable[[Value, Site], Value]
 
 
@@ -154,7 +159,10 @@ class Record:
         forward: tangents of the results from those of the operands (None is a zero tangent).
         reverse: cotangents of the operands from those of the results; also the transpose rule.
         batch: the operation over operands with a batch dimension in front.
-        augment: what the primal computation does under differentiation, where it is more than a copy.
+        augment: what the primal computation does under differentiation, where it is more than a copy: from the
+            primal operands, the results and the values to save for the rule.
+        depends: which results depend on the active operands, where it is not each on any.
+        cheap: whether a linear function recomputes it from its operands rather than take its result as a residual.
         oracle: a NumPy (or SciPy) function of the same meaning, for the tests.
         domain: where to sample each operand for the tests, as (low, high) per operand.
         dtypes: kinds of dtype it takes: f float, c complex, i int, u uint, b bool.
@@ -166,11 +174,12 @@ class Record:
     reverse: ReverseRule
     batch: BatchRule
     augment: AugmentRule | None = None
+    depends: DependsRule | None = None
+    cheap: bool = False
     partials: tuple[Partial | None, ...] = ()
     oracle: Callable[..., Any] | None = None
     domain: tuple[tuple[float, float], ...] = ()
     dtypes: str = "f"
-    tags: frozenset[str] = field(default_factory=frozenset)
 
 
 def accumulate(x: Value | None, y: Value | None) -> Value | None:
@@ -223,7 +232,9 @@ def pointwise(
             for pullback, active in zip(pullbacks, site.active, strict=True)
         ]
 
-    return Record(name, "pointwise", forward, reverse, batch, None, partials, oracle, domain, dtypes)
+    return Record(
+        name, "pointwise", forward, reverse, batch, partials=partials, oracle=oracle, domain=domain, dtypes=dtypes
+    )
 
 
 Transpose = Callable[[Site, Value], Sequence[Value | None]]
@@ -237,6 +248,7 @@ def linear(
     operands: Callable[[ir.Operation], Sequence[int]] = lambda op: (0,),
     oracle: Callable[..., Any] | None = None,
     dtypes: str = "fc",
+    cheap: bool = False,
 ) -> Record:
     """The record of an operation that is linear in some operands jointly (and not differentiable in the rest).
 
@@ -263,10 +275,12 @@ def linear(
             return [None] * len(site.op.operands)
         return list(transpose(site, cotangent))
 
-    return Record(name, "linear", forward, reverse, batch, None, (), oracle, (), dtypes)
+    return Record(name, "linear", forward, reverse, batch, oracle=oracle, dtypes=dtypes, cheap=cheap)
 
 
-def bilinear(name: str, transposes: tuple[Callable[[Site, Value], Value], Callable[[Site, Value], Value]], batch: BatchRule) -> Record:
+def bilinear(
+    name: str, transposes: tuple[Callable[[Site, Value], Value], Callable[[Site, Value], Value]], batch: BatchRule
+) -> Record:
     """The record of an operation that is linear in each of two operands."""
 
     def forward(site: Site, tangents: Tangents) -> Tangents:
@@ -284,7 +298,15 @@ def bilinear(name: str, transposes: tuple[Callable[[Site, Value], Value], Callab
     return Record(name, "bilinear", forward, reverse, batch, dtypes="fc")
 
 
-def inactive(name: str, batch: BatchRule = batch_pointwise, *, oracle: Callable[..., Any] | None = None, dtypes: str = "iu") -> Record:
+def inactive(
+    name: str,
+    batch: BatchRule = batch_pointwise,
+    *,
+    oracle: Callable[..., Any] | None = None,
+    domain: tuple[tuple[float, float], ...] = (),
+    dtypes: str = "iu",
+    cheap: bool = False,
+) -> Record:
     """The record of an operation whose derivative is zero, or that has none because its result is discrete."""
 
     def forward(site: Site, tangents: Tangents) -> Tangents:
@@ -293,9 +315,18 @@ def inactive(name: str, batch: BatchRule = batch_pointwise, *, oracle: Callable[
     def reverse(site: Site, cotangents: Tangents) -> Tangents:
         return [None] * len(site.op.operands)
 
-    return Record(name, "inactive", forward, reverse, batch, oracle=oracle, dtypes=dtypes)
+    return Record(
+        name, "inactive", forward, reverse, batch, oracle=oracle, domain=domain, dtypes=dtypes, cheap=cheap
+    )
 
 
-def structured(name: str, forward: ForwardRule, reverse: ReverseRule, batch: BatchRule, augment: AugmentRule | None = None) -> Record:
+def structured(
+    name: str,
+    forward: ForwardRule,
+    reverse: ReverseRule,
+    batch: BatchRule,
+    augment: AugmentRule | None = None,
+    depends: DependsRule | None = None,
+) -> Record:
     """The record of an operation whose rules are all its own: calls, operations with regions."""
-    return Record(name, "structured", forward, reverse, batch, augment)
+    return Record(name, "structured", forward, reverse, batch, augment, depends)

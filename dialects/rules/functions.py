@@ -1,7 +1,142 @@
-"""Records: functions."""
+"""Records of what refers to functions and axes: calls, named collectives, and `stop_gradient`."""
 
 from __future__ import annotations
 
-from mycc.dialects.record import Record
+from collections.abc import Sequence
 
-RECORDS: tuple[Record, ...] = ()
+from mycc.dialects import ops, transform
+from mycc.dialects.mlir import ir
+from mycc.dialects.record import (
+    Batched,
+    Flags,
+    Functions,
+    Record,
+    Site,
+    Tangents,
+    batch_pointwise,
+    batched_type,
+    inactive,
+    structured,
+)
+from mycc.dialects.types import element_type, tensor
+
+Value = ir.Value
+
+
+def _callee(op: ir.Operation) -> str:
+    symbol: str = op.attributes["callee"].value
+    return symbol
+
+
+def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
+    """The values at the flagged positions, zeros where there is none."""
+    return [
+        ops.full(type_, 0) if value is None else value
+        for value, flag, type_ in zip(values, flags, types, strict=True)
+        if flag
+    ]
+
+
+def _scatter(values: Sequence[Value], flags: Flags) -> Tangents:
+    """The values back at the flagged positions, None elsewhere."""
+    remaining = iter(values)
+    return [next(remaining) if flag else None for flag in flags]
+
+
+def _call_split(site: Site) -> tuple[str, tuple[ir.Type, ...], Flags, str]:
+    seeded = site.wanted if site.reversing else None
+    split = site.functions.split(_callee(site.op), site.active, seeded)
+    return split.linear, split.residuals, split.active, split.primal
+
+
+def _call_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+    _, residuals, _, primal = _call_split(site)
+    types = [result.type for result in site.op.results]
+    results = ops.call(primal, [*types, *residuals], operands)
+    return results[: len(types)], results[len(types) :]
+
+
+def _call_forward(site: Site, tangents: Tangents) -> Tangents:
+    linear, residuals, present, _ = _call_split(site)
+    types = [result.type for result in site.op.results]
+    seeds = _present(tangents, site.active, [operand.type for operand in site.op.operands])
+    saved = [site.saved(i) for i in range(len(residuals))]
+    results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
+    return _scatter(results, present)
+
+
+def _call_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    types = [operand.type for operand in site.op.operands]
+    seeds = _present(cotangents, site.wanted, [result.type for result in site.op.results])
+    if site.transposing:
+        symbol, present = site.functions.transpose(_callee(site.op), site.active, site.wanted)
+        primals = [site.operand(i) for i, flag in enumerate(site.active) if not flag]
+        results = ops.call(symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds])
+        return _scatter(results, present)
+    linear, residuals, present, _ = _call_split(site)
+    saved = [site.saved(i) for i in range(len(residuals))]
+    results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
+    return _scatter(results, present)
+
+
+def _call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    symbol, flags = site.functions.batch(_callee(site.op), tuple(site.flags))
+    types = [
+        batched_type(result.type, site.size) if flag else result.type
+        for result, flag in zip(site.op.results, flags, strict=True)
+    ]
+    return ops.call(symbol, types, site.operands), flags
+
+
+def _call_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    return functions.depends(_callee(op), active)
+
+
+# ---- Named collectives ---------------------------------------------------------------------------
+# Resolved by the `vmap` whose axis they name; any other batching passes over them (Appendix of "Decomposing
+# reverse-mode automatic differentiation", Frostig et al. 2021, gives psum as its own transpose).
+
+
+def _psum_like(site: Site, values: Tangents) -> Tangents:
+    value = values[0]
+    if value is None:
+        return [None]
+    return [transform.collective("psum", _axis(site.op), [value], [value.type])]
+
+
+def _axis(op: ir.Operation) -> str:
+    name = transform.axis_name_of(op)
+    assert name is not None, "a named collective without mycc.axis_name does not verify"
+    return name
+
+
+def _batch_collective(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    if site.axis_name == _axis(site.op):
+        target = transform.target_of(site.op)
+        return [_RESOLVE[target](site)], [target == "mycc.axis_index"]
+    return batch_pointwise(site)
+
+
+def _resolve_psum(site: Batched) -> Value:
+    (x,) = site.operands
+    if site.flags[0]:
+        return ops.sum_(x, [0])
+    return ops.mul(x, ops.full_like(x, site.size))
+
+
+def _resolve_axis_index(site: Batched) -> Value:
+    return ops.iota(tensor((site.size,), element_type("int32")), 0)
+
+
+_RESOLVE = {
+    "mycc.psum": _resolve_psum,
+    "mycc.axis_index": _resolve_axis_index,
+}
+
+
+RECORDS: tuple[Record, ...] = (
+    structured("func.call", _call_forward, _call_reverse, _call_batch, _call_augment, _call_depends),
+    structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
+    inactive("mycc.axis_index", _batch_collective),
+    inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),
+)

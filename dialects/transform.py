@@ -1,0 +1,227 @@
+"""mycc's transform operations: how `grad`, `vmap` and their kin stand in a module before any has run.
+
+Each is a ``stablehlo.custom_call`` that names the function it transforms in ``called_computations``:
+
+    %0:2 = stablehlo.custom_call @mycc.vjp(%x, %ct) {called_computations = [@f], mycc.active = array<i1: true>, ...}
+
+It parses, prints and verifies in any StableHLO tool, keeps ``@f`` alive, and fails loudly in XLA if it is left
+unexpanded. With n arguments and m results of the function ``f``:
+
+===============  =============================================  =====================================
+target           operands                                       results
+===============  =============================================  =====================================
+mycc.jvp         n primals, a tangent per active argument       m results, a tangent per seeded one
+mycc.vjp         n primals, a cotangent per seeded result       m results, a cotangent per active argument
+mycc.linearize   n primals                                      m results, a handle (token)
+mycc.pullback    a handle, a cotangent per seeded result        a cotangent per active argument
+mycc.pushforward a handle, a tangent per active argument        a tangent per seeded result
+mycc.transpose   the inactive arguments, a cotangent per        a cotangent per active (linear) argument
+                 seeded result
+mycc.vmap        n operands, mapped along ``in_axes``           m results, mapped along ``out_axes``
+===============  =============================================  =====================================
+
+A handle stands for residuals; `pullback` and `pushforward` name the function with its linearize parameters,
+so that residual types follow from the symbol and never from the producer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.ops import boolean, i64, i64_array
+from mycc.dialects.types import tensor, token
+
+Value = ir.Value
+Flags = tuple[bool, ...]
+
+AUTODIFF = frozenset({"jvp", "vjp", "linearize", "pullback", "pushforward", "transpose"})
+HANDLED = frozenset({"linearize", "pullback", "pushforward"})
+BATCH = frozenset({"vmap"})
+NO_AXIS = -1
+"""How ``in_axes`` and ``out_axes`` write None: the value has no batch dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """A view of one transform operation.
+
+    Args:
+        op: the operation.
+        kind: its target without ``mycc.``.
+        callee: the symbol of the transformed function.
+    """
+
+    op: ir.Operation
+    kind: str
+    callee: str
+
+    @property
+    def active(self) -> Flags:
+        """Which arguments of the function are differentiated (for `transpose`, linear)."""
+        return tuple(bool(flag) for flag in self.op.attributes["mycc.active"])
+
+    @property
+    def seeded(self) -> Flags:
+        """Which results of the function have a cotangent, or a tangent that is asked for."""
+        return tuple(bool(flag) for flag in self.op.attributes["mycc.seeded"])
+
+    @property
+    def reverse(self) -> bool:
+        """Whether the residuals are those of the reverse mode."""
+        return bool(self.op.attributes["mycc.reverse"])
+
+    @property
+    def handle_key(self) -> tuple[str, Flags, Flags, bool]:
+        """What a handle's residual types follow from."""
+        return (self.callee, self.active, self.seeded, self.reverse)
+
+    @property
+    def in_axes(self) -> tuple[int, ...]:
+        """The batch axis of each operand, `NO_AXIS` where it has none."""
+        return tuple(int(axis) for axis in self.op.attributes["mycc.in_axes"])
+
+    @property
+    def out_axes(self) -> tuple[int, ...]:
+        """The batch axis of each result."""
+        return tuple(int(axis) for axis in self.op.attributes["mycc.out_axes"])
+
+    @property
+    def axis_size(self) -> int:
+        """The size of the batch dimension."""
+        return int(self.op.attributes["mycc.axis_size"])
+
+    @property
+    def axis_name(self) -> str | None:
+        """The name that collectives inside refer to, if the binder gave one."""
+        return axis_name_of(self.op)
+
+
+def match(op: ir.Operation) -> Transform | None:
+    """The view of an operation if it is a transform operation."""
+    if op.name != "stablehlo.custom_call":
+        return None
+    target: str = op.attributes["call_target_name"].value
+    if not target.startswith("mycc.") or "called_computations" not in op.attributes:
+        return None
+    callees = op.attributes["called_computations"]
+    return Transform(op, target[5:], callees[0].value) if len(callees) else None
+
+
+def target_of(op: ir.Operation) -> str:
+    """The name under which an operation's record is kept: its own, or a mycc custom call's target."""
+    name: str = op.name
+    if name != "stablehlo.custom_call":
+        return name
+    target: str = op.attributes["call_target_name"].value
+    return target if target.startswith("mycc.") else name
+
+
+def axis_name_of(op: ir.Operation) -> str | None:
+    """The axis name of a `vmap` or of a named collective."""
+    attribute = op.attributes.get("mycc.axis_name")
+    return None if attribute is None else attribute.value
+
+
+def _flags(flags: Sequence[bool]) -> ir.Attribute:
+    return ir.DenseBoolArrayAttr.get(list(flags), context=context)
+
+
+def _custom_call(
+    target: str,
+    operands: Sequence[Value],
+    results: Sequence[ir.Type],
+    attributes: dict[str, ir.Attribute],
+    callee: str | None = None,
+    effects: bool = False,
+) -> list[Value]:
+    common = {
+        "call_target_name": ir.StringAttr.get(f"mycc.{target}", context=context),
+        "has_side_effect": boolean(effects),
+    }
+    if callee is not None:
+        symbol = ir.FlatSymbolRefAttr.get(callee, context=context)
+        common["called_computations"] = ir.ArrayAttr.get([symbol], context=context)
+    return list(ir.Operation.create("stablehlo.custom_call", list(results), list(operands), common | attributes).results)
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A function to transform: its symbol, types, and whether it has side effects."""
+
+    symbol: str
+    arguments: tuple[ir.Type, ...]
+    results: tuple[ir.Type, ...]
+    effects: bool = False
+
+
+def _picked(types: Sequence[ir.Type], flags: Sequence[bool]) -> list[ir.Type]:
+    return [type_ for type_, flag in zip(types, flags, strict=True) if flag]
+
+
+def jvp(f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], tangents: Sequence[Value]) -> list[Value]:
+    """Results of ``f``, then a tangent for each seeded one."""
+    types = [*f.results, *_picked(f.results, seeded)]
+    attributes = {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded)}
+    return _custom_call("jvp", [*primals, *tangents], types, attributes, f.symbol, f.effects)
+
+
+def vjp(f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], cotangents: Sequence[Value]) -> list[Value]:
+    """Results of ``f``, then a cotangent for each active argument."""
+    types = [*f.results, *_picked(f.arguments, active)]
+    attributes = {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded)}
+    return _custom_call("vjp", [*primals, *cotangents], types, attributes, f.symbol, f.effects)
+
+
+def _handle_attributes(active: Flags, seeded: Flags, reverse: bool) -> dict[str, ir.Attribute]:
+    return {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded), "mycc.reverse": boolean(reverse)}
+
+
+def linearize(f: Callee, active: Flags, seeded: Flags, reverse: bool, primals: Sequence[Value]) -> list[Value]:
+    """Results of ``f``, then a handle to the residuals of its linearization."""
+    attributes = _handle_attributes(active, seeded, reverse)
+    return _custom_call("linearize", primals, [*f.results, token], attributes, f.symbol, f.effects)
+
+
+def pullback(f: Callee, active: Flags, seeded: Flags, handle: Value, cotangents: Sequence[Value]) -> list[Value]:
+    """Cotangents of the active arguments from those of the seeded results."""
+    attributes = _handle_attributes(active, seeded, True)
+    return _custom_call("pullback", [handle, *cotangents], _picked(f.arguments, active), attributes, f.symbol)
+
+
+def pushforward(f: Callee, active: Flags, seeded: Flags, handle: Value, tangents: Sequence[Value]) -> list[Value]:
+    """Tangents of the seeded results from those of the active arguments."""
+    attributes = _handle_attributes(active, seeded, False)
+    return _custom_call("pushforward", [handle, *tangents], _picked(f.results, seeded), attributes, f.symbol)
+
+
+def transpose(f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], cotangents: Sequence[Value]) -> list[Value]:
+    """Cotangents of the linear arguments; ``primals`` are the others."""
+    attributes = {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded)}
+    return _custom_call("transpose", [*primals, *cotangents], _picked(f.arguments, active), attributes, f.symbol, f.effects)
+
+
+def vmap(
+    f: Callee, in_axes: Sequence[int], out_axes: Sequence[int], size: int, axis_name: str | None, operands: Sequence[Value]
+) -> list[Value]:
+    """``f`` over operands with a batch dimension; axes are non-negative or `NO_AXIS`."""
+    types = [
+        type_ if axis == NO_AXIS else tensor((*type_.shape[:axis], size, *type_.shape[axis:]), type_.element_type)
+        for type_, axis in zip(f.results, out_axes, strict=True)
+    ]
+    attributes = {"mycc.in_axes": i64_array(in_axes), "mycc.out_axes": i64_array(out_axes), "mycc.axis_size": i64(size)}
+    if axis_name is not None:
+        attributes["mycc.axis_name"] = ir.StringAttr.get(axis_name, context=context)
+    return _custom_call("vmap", operands, types, attributes, f.symbol, f.effects)
+
+
+def collective(target: str, axis_name: str, operands: Sequence[Value], results: Sequence[ir.Type]) -> Value:
+    """A named collective (psum, axis_index); only its binder's expansion resolves it."""
+    attributes = {"mycc.axis_name": ir.StringAttr.get(axis_name, context=context)}
+    return _custom_call(target, operands, results, attributes)[0]
+
+
+def stop_gradient(x: Value) -> Value:
+    """``x``, with a zero derivative."""
+    return _custom_call("stop_gradient", [x], [x.type], {})[0]
