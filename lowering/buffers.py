@@ -1,0 +1,160 @@
+"""Data on devices: put, read back, copy, delete.
+
+A buffer is a jaxlib ``ArrayImpl``. Everything here keeps away from those of its methods that import the jax
+package behind one's back when it is installed (``_fully_replicated_shard``, ``_arrays``, slicing by shard).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mycc.dialects.errors import DeviceError
+from mycc.lowering import pjrt
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.devices import default_device, sharding_of
+from mycc.lowering.dlpack import SUB_BYTE_DTYPES, view_of_capsule
+
+__all__ = [
+    "abstract",
+    "block_until_ready",
+    "copy_to_device",
+    "delete",
+    "device_of",
+    "is_deleted",
+    "put",
+    "to_numpy",
+]
+
+_COPY_NOW = pjrt.HostBufferSemantics.IMMUTABLE_ONLY_DURING_CALL
+_ZERO_COPY = pjrt.HostBufferSemantics.ZERO_COPY
+_DEFAULTS = {bool: np.dtype(bool), int: np.dtype(np.int32), float: np.dtype(np.float32)}
+_COMPLEX = np.dtype(np.complex64)
+
+
+def put(
+    x: Any, device: Any = None, *, committed: bool = True, weak_type: bool | None = None, may_alias: bool = False
+) -> Any:
+    """Puts a NumPy array or a Python scalar on a device.
+
+    Args:
+        x: an array of any shape and a dtype that XLA knows, or a Python scalar (bool, int32, float32,
+            complex64), which makes a weakly typed buffer of shape ``()``.
+        device: where to; the default device if not given.
+        committed: whether computations must run where this buffer is.
+        weak_type: overrides the weak type.
+        may_alias: let the buffer share the array's memory where the platform can. The caller then promises
+            never to write to the array again.
+
+    Returns:
+        An ``ArrayImpl``.
+
+    Raises:
+        TypeError: the dtype has no counterpart in XLA.
+
+    Example:
+        >>> to_numpy(put(np.float32([1, 2])))
+        array([1., 2.], dtype=float32)
+    """
+    weak = False
+    if not isinstance(x, np.ndarray):
+        if type(x) in _DEFAULTS:
+            x, weak = np.asarray(x, _DEFAULTS[type(x)]), True
+        elif type(x) is complex:
+            x, weak = np.asarray(x, _COMPLEX), True
+        else:
+            x = np.asarray(x)
+    if not x.dtype.isnative:
+        x = x.astype(x.dtype.newbyteorder("="))
+    sharding = sharding_of(default_device() if device is None else device)
+    aval = AbstractValue(x.shape, x.dtype, weak if weak_type is None else weak_type)
+    semantics = _ZERO_COPY if may_alias else _COPY_NOW
+    try:
+        return pjrt.batched_device_put(
+            aval, sharding, [x], [sharding._device], committed, not may_alias, semantics, True
+        )
+    except (TypeError, ValueError, pjrt.XlaRuntimeError) as error:
+        if x.dtype.kind not in "biufc" and x.dtype.isbuiltin != 2:
+            message = f"an array of dtype {x.dtype} cannot be put on a device; convert it to numbers first"
+            raise TypeError(message) from error
+        raise
+
+
+def abstract(impl: Any) -> AbstractValue:
+    """Shape, dtype and weak type of a buffer, also of one that the jax package made."""
+    aval = impl.aval
+    if type(aval) is AbstractValue:
+        return aval
+    return AbstractValue(tuple(aval.shape), aval.dtype, bool(aval.weak_type))
+
+
+def to_numpy(impl: Any) -> np.ndarray[Any, Any]:
+    """The data of a buffer, once it is there: on the CPU a read-only view of it, elsewhere a copy.
+
+    The view keeps the memory alive, also when the buffer is deleted or donated meanwhile.
+
+    Raises:
+        ValueError: the buffer was deleted or donated.
+        XlaRuntimeError: the computation that was to fill it failed.
+    """
+    if impl.is_deleted():
+        raise ValueError("the array was deleted or donated to a computation and has no data any more")
+    if device_of(impl).platform == "cpu":
+        # The exports below would report a failed computation as one more BufferError.
+        impl.block_until_ready()
+        dtype = impl.aval.dtype
+        if dtype.isbuiltin == 1:
+            return np.asarray(memoryview(impl))
+        if dtype not in SUB_BYTE_DTYPES:
+            return view_of_capsule(pjrt.buffer_to_dlpack(impl, None))
+    data, _ = impl._single_device_array_to_np_array_did_copy()
+    return np.asarray(data)
+
+
+def block_until_ready(impls: Any) -> None:
+    """Waits for one buffer, or for a sequence of them, to be computed.
+
+    Raises:
+        XlaRuntimeError: a computation failed.
+    """
+    if isinstance(impls, Sequence):
+        pjrt.batched_block_until_ready(list(impls))
+    else:
+        impls.block_until_ready()
+
+
+def delete(impl: Any) -> None:
+    """Frees a buffer's memory now, whoever else holds it."""
+    impl.delete()
+
+
+def is_deleted(impl: Any) -> bool:
+    """Whether the buffer's memory was freed or donated."""
+    return bool(impl.is_deleted())
+
+
+def device_of(impl: Any) -> Any:
+    """The one device that holds a buffer.
+
+    Raises:
+        DeviceError: it is spread over several devices.
+    """
+    held_by = impl._sharding._internal_device_list
+    if len(held_by) != 1:
+        raise DeviceError(f"the array is spread over {len(held_by)} devices: {', '.join(map(str, held_by))}")
+    return held_by[0]
+
+
+def copy_to_device(impl: Any, device: Any, *, always: bool = False) -> Any:
+    """The buffer on another device; the same buffer if it is there already, unless ``always``."""
+    sharding = sharding_of(device)
+    source = device_of(impl)
+    if source is device and not always:
+        return impl
+    if source.client is device.client:
+        semantics = pjrt.ArrayCopySemantics.ALWAYS_COPY
+        return pjrt.batched_copy([impl], [sharding._internal_device_list], [sharding], [semantics])[0]
+    aval = abstract(impl)
+    return put(to_numpy(impl), device, weak_type=aval.weak_type)

@@ -1,0 +1,321 @@
+"""From a StableHLO module to something that runs: options, hand-off checks, the executable."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mycc.dialects.errors import MyccError, PassError
+from mycc.dialects.mlir import ir
+from mycc.dialects.types import dtype_of
+from mycc.lowering import pjrt
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.buffers import copy_to_device
+from mycc.lowering.devices import sharding_of
+from mycc.lowering.handover import check_handover
+
+__all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize"]
+
+Option = tuple[str, "str | bool | int | float"]
+
+
+@dataclass(frozen=True, slots=True)
+class CompileSettings:
+    """How XLA is to compile a module. Hashable, so that caches can be keyed by it.
+
+    Args:
+        env_option_overrides: XLA flags by name, without dashes: ``(("xla_cpu_enable_fast_math", True),)``.
+        tiny: the module holds a few operations and is to be compiled fast (an eager operation): the CPU
+            backend then skips its MLIR fusion emitters, which pay only for larger modules.
+        num_replicas: how many copies of the program run side by side; the devices left over for each are
+            its partitions, over which the module's ``sdy`` shardings spread the data.
+        keep_module: keep the module in the executable, for `Executable.llvm_ir` and `Executable.assembly`.
+    """
+
+    env_option_overrides: tuple[Option, ...] = ()
+    tiny: bool = False
+    num_replicas: int = 1
+    keep_module: bool = False
+
+
+def compile_module(
+    module: ir.Module,
+    *,
+    devices: Sequence[Any],
+    donated: Sequence[int] = (),
+    options: CompileSettings = CompileSettings(),
+    out_avals: Sequence[AbstractValue] | None = None,
+) -> Executable:
+    """Compiles a module whose public function ``main`` takes and returns tensors.
+
+    Args:
+        module: StableHLO (with ``sdy`` for several devices); every transform operation is expanded.
+        devices: where it runs; several mean replicas or partitions, see `CompileSettings`.
+        donated: positions of arguments of ``main`` whose buffers the results may take over. An argument that
+            already carries ``jax.buffer_donor`` or ``tf.aliasing_output = <result>`` need not be named.
+        options: the compile options.
+        out_avals: what the results are, where the caller knows more than the module does (weak types).
+
+    Raises:
+        PassError: the module cannot be handed to XLA, or XLA refuses it; the message is XLA's.
+
+    Example:
+        >>> text = "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> { return %x : tensor<2xf32> }"
+        >>> from mycc.dialects.mlir import context
+        >>> from mycc.lowering.devices import default_device
+        >>> with context:
+        ...     executable = compile_module(ir.Module.parse(text), devices=[default_device()])
+        >>> executable.out_avals
+        [AbstractValue((2,), float32)]
+    """
+    entry = check_handover(module)
+    in_avals = [_abstract(type_) for type_ in entry.type.inputs]
+    found = [_abstract(type_) for type_ in entry.type.results]
+    if donated:
+        _mark_donated(entry, donated)
+    client = devices[0].client
+    xla_options = _xla_options(options, devices)
+    device_list = pjrt.DeviceList(tuple(devices))
+    try:
+        loaded = client.compile_and_load(module, device_list, xla_options)
+    except pjrt.XlaRuntimeError as error:
+        raise PassError(f"XLA cannot compile the module: {error}") from error
+    kept = module if options.keep_module else None
+    return Executable(loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept)
+
+
+def _abstract(type_: ir.Type) -> AbstractValue:
+    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
+        raise PassError(f"an argument or result of @main has type {type_}; only tensors of static shape can cross")
+    return AbstractValue(tuple(type_.shape), dtype_of(type_))
+
+
+def _mark_donated(entry: Any, donated: Sequence[int]) -> None:
+    with entry.operation.context:
+        marked = [ir.DictAttr(attributes) for attributes in entry.arg_attrs]
+        for position in donated:
+            if "tf.aliasing_output" not in marked[position]:
+                named = {item.name: item.attr for item in marked[position]}
+                marked[position] = ir.DictAttr.get({**named, "jax.buffer_donor": ir.BoolAttr.get(True)})
+        entry.arg_attrs = ir.ArrayAttr.get(marked)
+
+
+# Removing optimization barriers before fusion is XLA's CPU default, and would undo what mycc's fusion pass
+# decided; where a module has no barrier the pass does nothing, so it can always be off.
+_BARRIER_PASS = "cse_barrier_expander"
+_DISABLED_PASSES = "xla_disable_hlo_passes"
+
+
+def _xla_options(options: CompileSettings, devices: Sequence[Any]) -> Any:
+    count, replicas = len(devices), options.num_replicas
+    if count % replicas:
+        raise MyccError(f"{count} devices cannot be divided among {replicas} replicas; choose a divisor")
+    partitions = count // replicas
+    made = pjrt.CompileOptions()
+    made.num_replicas, made.num_partitions = replicas, partitions
+    assignment = np.array([device.id for device in devices]).reshape(replicas, partitions)
+    made.device_assignment = pjrt.DeviceAssignment.create(assignment)
+    build = made.executable_build_options
+    build.num_replicas, build.num_partitions = replicas, partitions
+    build.device_assignment = made.device_assignment
+    if partitions > 1:
+        build.use_spmd_partitioning = True
+        build.use_shardy_partitioner = True
+        build.allow_spmd_sharding_propagation_to_output = [True]
+    flags = dict(options.env_option_overrides)
+    disabled = flags.get(_DISABLED_PASSES)
+    flags[_DISABLED_PASSES] = f"{disabled},{_BARRIER_PASS}" if disabled else _BARRIER_PASS
+    if options.tiny and devices[0].platform == "cpu":
+        flags.setdefault("xla_cpu_use_fusion_emitters", False)
+    made.env_option_overrides = list(flags.items())
+    return made
+
+
+class Executable:
+    """A compiled module, loaded on its devices.
+
+    Attributes:
+        loaded: jaxlib's LoadedExecutable.
+        in_avals: shapes and dtypes of the arguments.
+        out_avals: shapes, dtypes and weak types of the results.
+        devices: where it runs.
+        out_shardings: one sharding for each result.
+    """
+
+    __slots__ = ("_handlers", "_module", "devices", "in_avals", "loaded", "options", "out_avals", "out_shardings")
+
+    def __init__(
+        self,
+        loaded: Any,
+        in_avals: Sequence[AbstractValue],
+        out_avals: Sequence[AbstractValue],
+        devices: Sequence[Any],
+        options: CompileSettings,
+        module: ir.Module | None = None,
+    ) -> None:
+        self.loaded = loaded
+        self.in_avals = list(in_avals)
+        self.out_avals = list(out_avals)
+        self.devices = tuple(devices)
+        self.options = options
+        self._module = module
+        self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices)
+        self._handlers = [
+            pjrt.result_handler(aval, sharding, True)
+            for aval, sharding in zip(self.out_avals, self.out_shardings, strict=True)
+        ]
+
+    def execute(self, arguments: Sequence[Any]) -> list[Any]:
+        """Runs the program; returns at once, with buffers that fill when it is done.
+
+        Args:
+            arguments: one ``ArrayImpl`` for each argument of ``main``, on this executable's devices.
+
+        Returns:
+            One ``ArrayImpl`` for each result, described by `out_avals`.
+
+        Raises:
+            XlaRuntimeError: a shape or dtype does not fit, or a buffer was deleted or donated.
+        """
+        return self.loaded.execute_sharded(arguments).consume_with_handlers(self._handlers)  # type: ignore[no-any-return]
+
+    def place(self, arguments: Sequence[Any]) -> list[Any]:
+        """The arguments, those on another device copied to this executable's one device."""
+        return [copy_to_device(argument, self.devices[0]) for argument in arguments]
+
+    def hlo_text(self) -> str:
+        """The HLO text after XLA's own passes."""
+        return str(self.loaded.get_hlo_text())
+
+    def llvm_ir(self) -> str:
+        """The optimized LLVM IR of every kernel, from a second compilation that dumps it.
+
+        Raises:
+            MyccError: the executable was compiled without ``keep_module``, or the backend dumps none.
+        """
+        from mycc.lowering.artifacts import llvm_ir
+
+        return llvm_ir(self._kept_module(), self.devices, self.options)
+
+    def assembly(self) -> str:
+        """The machine code of every kernel as text, from a second compilation that dumps it.
+
+        On the CPU the object files are disassembled with ``llvm-objdump`` or ``objdump``.
+
+        Raises:
+            MyccError: compiled without ``keep_module``, no disassembler on the path, or nothing dumped.
+        """
+        from mycc.lowering.artifacts import assembly
+
+        return assembly(self._kept_module(), self.devices, self.options)
+
+    def _kept_module(self) -> ir.Module:
+        if self._module is None:
+            raise MyccError("this executable did not keep its module; compile it with CompileSettings(keep_module=True)")
+        return self._module
+
+    def cost_analysis(self) -> dict[str, Any]:
+        """XLA's estimates for the whole program: ``flops``, ``bytes accessed``, ``transcendentals``, ..."""
+        return dict(self.loaded.cost_analysis())
+
+    def memory_stats(self) -> dict[str, int]:
+        """Bytes needed on each device: of arguments, outputs, aliased buffers, temporaries and code."""
+        stats = self.loaded.get_compiled_memory_stats()
+        names = ("argument", "output", "alias", "temp", "generated_code")
+        return {name: int(getattr(stats, f"{name}_size_in_bytes")) for name in names}
+
+    def serialize(self) -> bytes:
+        """The executable as bytes for `deserialize`; tied to this jaxlib, machine and number of devices.
+
+        Raises:
+            MyccError: the backend cannot serialize it.
+        """
+        try:
+            payload = self.loaded.serialize()
+        except (pjrt.XlaRuntimeError, ValueError) as error:
+            raise MyccError(f"the backend cannot serialize this executable: {error}") from error
+        head = {
+            "jaxlib": pjrt.jaxlib_version,
+            "platform": self.devices[0].platform,
+            "devices": len(self.devices),
+            "in": [_to_json(aval) for aval in self.in_avals],
+            "out": [_to_json(aval) for aval in self.out_avals],
+        }
+        text = json.dumps(head).encode()
+        return _MAGIC + struct.pack("<Q", len(text)) + text + payload
+
+
+_MAGIC = b"mycc-exe-1"
+
+
+def deserialize(
+    data: bytes, *, devices: Sequence[Any], options: CompileSettings = CompileSettings()
+) -> Executable:
+    """Loads what `Executable.serialize` wrote, without compiling.
+
+    Args:
+        data: the bytes.
+        devices: where it is to run, as many and of the same platform as it was compiled for.
+        options: the options that it was compiled with.
+
+    Raises:
+        MyccError: not such bytes, or written by another jaxlib, platform or number of devices.
+    """
+    if not data.startswith(_MAGIC):
+        raise MyccError("these bytes are not an executable that mycc wrote")
+    start = len(_MAGIC) + 8
+    try:
+        (length,) = struct.unpack("<Q", data[len(_MAGIC) : start])
+        head = json.loads(data[start : start + length])
+    except (struct.error, ValueError) as error:
+        raise MyccError(f"these bytes are a damaged executable: {error}") from error
+    here = {"jaxlib": pjrt.jaxlib_version, "platform": devices[0].platform, "devices": len(devices)}
+    there = {key: head.get(key) for key in here}
+    if there != here:
+        raise MyccError(f"the executable was written for {there}, not for {here}; compile it again")
+    device_list = pjrt.DeviceList(tuple(devices))
+    try:
+        loaded = devices[0].client.deserialize_executable(
+            data[start + length :], device_list, _xla_options(options, devices)
+        )
+    except (pjrt.XlaRuntimeError, ValueError) as error:
+        raise MyccError(f"the executable cannot be loaded: {error}") from error
+    in_avals, out_avals = ([_from_json(entry) for entry in head[key]] for key in ("in", "out"))
+    return Executable(loaded, in_avals, out_avals, devices, options)
+
+
+def _to_json(aval: AbstractValue) -> list[Any]:
+    return [list(aval.shape), aval.dtype.name, aval.weak_type]
+
+
+def _from_json(entry: list[Any]) -> AbstractValue:
+    shape, name, weak_type = entry
+    return AbstractValue(tuple(shape), _dtype_named(name), weak_type)
+
+
+def _dtype_named(name: str) -> np.dtype[Any]:
+    import ml_dtypes
+
+    return np.dtype(getattr(ml_dtypes, name, name))
+
+
+def _out_shardings(loaded: Any, out_avals: Sequence[AbstractValue], devices: tuple[Any, ...]) -> list[Any]:
+    if len(devices) == 1:
+        return [sharding_of(devices[0])] * len(out_avals)
+    device_list = pjrt.DeviceList(devices)
+    found = loaded.get_output_shardings()
+    if found is None:
+        found = [pjrt.HloSharding.replicate().to_proto()] * len(out_avals)
+    return [_spread(device_list, op_sharding) for op_sharding in found]
+
+
+def _spread(device_list: Any, op_sharding: Any) -> Any:
+    sharding = pjrt.GSPMDSharding(device_list, op_sharding)
+    if not hasattr(sharding, "memory_kind"):
+        sharding.memory_kind = device_list.default_memory_kind
+    return sharding

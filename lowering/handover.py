@@ -1,0 +1,81 @@
+"""What must hold of a module before XLA gets it: what XLA would crash on is found here and named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mycc.dialects.errors import PassError
+from mycc.dialects.mlir import ir
+from mycc.lowering import pjrt
+
+__all__ = ["check_handover"]
+
+
+def check_handover(module: ir.Module) -> Any:
+    """Checks that a module can be compiled, and returns its entry function ``main``.
+
+    Raises:
+        PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; or a
+            transform operation of mycc was never expanded.
+    """
+    functions: dict[str, ir.Operation] = {}
+    for op in module.body.operations:
+        if op.operation.name == "func.func":
+            functions[ir.StringAttr(op.attributes["sym_name"]).value] = op
+    entry = functions.get("main")
+    if entry is None:
+        names = ", ".join(f"@{name}" for name in functions) or "none at all"
+        raise PassError(f"the module has no function @main to compile; its functions are: {names}")
+    calls: dict[str, dict[str, ir.Operation]] = {}
+    for name, function in functions.items():
+        calls[name] = _scan(function)
+    _refuse_cycles(calls)
+    return entry
+
+
+def _scan(function: Any) -> dict[str, ir.Operation]:
+    """The functions that one calls, each with a call; on the way, custom calls are checked."""
+    found: dict[str, ir.Operation] = {}
+
+    def visit(op: Any) -> ir.WalkResult:
+        name = op.name
+        if name == "func.call":
+            found.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
+        elif name == "stablehlo.custom_call":
+            _check_target(op)
+        return ir.WalkResult.ADVANCE
+
+    function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
+    return found
+
+
+def _check_target(op: Any) -> None:
+    target = ir.StringAttr(op.attributes["call_target_name"]).value
+    if target.startswith("mycc."):
+        raise PassError(
+            f"{op.location}: {target} is still in the module and XLA cannot run it; "
+            "add the pass that expands it (autodiff, batch) to the pipeline"
+        )
+    if target.startswith("lapack_"):
+        pjrt.register_cpu_kernels()
+
+
+def _refuse_cycles(calls: dict[str, dict[str, ir.Operation]]) -> None:
+    done: set[str] = set()
+    for root in calls:
+        if root in done:
+            continue
+        path: list[str] = [root]
+        pending = [iter(calls[root])]
+        while pending:
+            callee = next(pending[-1], None)
+            if callee is None:
+                pending.pop()
+                done.add(path.pop())
+            elif callee in path:
+                circle = " -> ".join(f"@{name}" for name in (*path[path.index(callee) :], callee))
+                where = calls[path[-1]][callee].location
+                raise PassError(f"{where}: functions call each other in a circle ({circle}); write a loop instead")
+            elif callee in calls and callee not in done:
+                path.append(callee)
+                pending.append(iter(calls[callee]))

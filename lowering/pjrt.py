@@ -1,0 +1,199 @@
+"""The one import of jaxlib's runtime: PJRT clients, buffers, executables, pytrees, the C++ dispatcher.
+
+None of what jaxlib exports here is a stable interface, so every other module takes it from this one, and
+nothing in it is patched: the ``jax`` package, if a program uses it too, finds jaxlib as it left it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+from typing import Any
+
+# jaxlib logs a line for every client and device at INFO unless told otherwise before its first message.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
+from jaxlib import _jax, xla_client  # noqa: E402
+from jaxlib.version import __version__ as jaxlib_version  # noqa: E402
+
+__all__ = [
+    "ArrayCopySemantics",
+    "ArrayImpl",
+    "Client",
+    "CompileOptions",
+    "Config",
+    "Device",
+    "DeviceAssignment",
+    "DeviceList",
+    "GSPMDSharding",
+    "HloSharding",
+    "HostBufferSemantics",
+    "LoadedExecutable",
+    "PjitFunction",
+    "PjitFunctionCache",
+    "PyTreeDef",
+    "PyTreeRegistry",
+    "SingleDeviceSharding",
+    "XlaRuntimeError",
+    "batched_block_until_ready",
+    "batched_copy",
+    "batched_device_put",
+    "buffer_to_dlpack",
+    "dlpack_to_buffer",
+    "jax_jit",
+    "jaxlib_version",
+    "make_cpu_client",
+    "make_plugin_client",
+    "pjit",
+    "pytree",
+    "register_cpu_kernels",
+    "result_handler",
+]
+
+# The bindings carry no type information; see the stubs of jaxlib's repository for their signatures.
+ArrayCopySemantics: Any = _jax.ArrayCopySemantics
+ArrayImpl: Any = _jax.ArrayImpl
+Client: Any = _jax.Client
+CompileOptions: Any = _jax.CompileOptions
+Config: Any = _jax.config.Config
+Device: Any = _jax.Device
+DeviceAssignment: Any = _jax.DeviceAssignment
+DeviceList: Any = _jax.DeviceList
+GSPMDSharding: Any = _jax.GSPMDSharding
+HloSharding: Any = xla_client.HloSharding
+HostBufferSemantics: Any = _jax.HostBufferSemantics
+LoadedExecutable: Any = _jax.LoadedExecutable
+PjitFunction: Any = _jax.PjitFunction
+PjitFunctionCache: Any = _jax.PjitFunctionCache
+PyTreeDef: Any = _jax.pytree.PyTreeDef
+PyTreeRegistry: Any = _jax.pytree.PyTreeRegistry
+SingleDeviceSharding: Any = _jax.SingleDeviceSharding
+XlaRuntimeError: Any = _jax.JaxRuntimeError
+batched_block_until_ready: Any = _jax.batched_block_until_ready
+batched_copy: Any = _jax.batched_copy_array_to_devices_with_sharding
+batched_device_put: Any = _jax.batched_device_put
+buffer_to_dlpack: Any = _jax.buffer_to_dlpack_managed_tensor
+dlpack_to_buffer: Any = _jax.dlpack_managed_tensor_to_buffer
+jax_jit: Any = _jax.jax_jit
+pjit: Any = _jax.pjit
+pytree: Any = _jax.pytree
+
+
+# jaxlib 0.12 dropped the checks that earlier versions leave to a method of jax's ArrayImpl.
+_CHECKS = (True,) if "_skip_checks" in (_jax.array_result_handler.__doc__ or "") else ()
+
+
+def result_handler(aval: Any, sharding: Any, committed: bool) -> Any:
+    """What makes an ``ArrayImpl`` of one result of an execution."""
+    return _jax.array_result_handler(aval, sharding, committed, *_CHECKS)
+
+
+def make_cpu_client(num_devices: int) -> Any:
+    """A client for the host with this many devices, which share its cores."""
+    return xla_client.make_cpu_client(num_devices=num_devices)
+
+
+@functools.cache
+def register_cpu_kernels() -> None:
+    """Registers the LAPACK kernels (``lapack_*_ffi``) with XLA and binds them to SciPy's LAPACK.
+
+    Called when a module asks for one of them: binding imports SciPy, which takes longer than a small program.
+    """
+    from jaxlib import lapack
+
+    for name, kernel, api_version in lapack.registrations()["cpu"]:
+        xla_client.register_custom_call_target(name, kernel, platform="cpu", api_version=api_version)
+    lapack._lapack.initialize()
+
+
+def make_plugin_client(name: str, library: str) -> Any:
+    """A client of a PJRT plugin, loaded from a shared library.
+
+    Args:
+        name: the platform that the plugin provides (``cuda``, ``tpu``, ...).
+        library: path of the plugin's shared library.
+
+    Raises:
+        XlaRuntimeError: the library cannot be loaded, or finds no device.
+    """
+    # The jax package may have loaded the same plugin: loading it twice is an error.
+    c_api = None
+    if not xla_client.pjrt_plugin_loaded(name):
+        if name == "cuda":
+            _load_nvidia_libraries()
+        c_api = xla_client.load_pjrt_plugin_dynamically(name, library)
+    if not xla_client.pjrt_plugin_initialized(name):
+        xla_client.initialize_pjrt_plugin(name)
+    options: dict[str, Any] = {}
+    if name == "cuda":
+        options = dict(xla_client.generate_pjrt_gpu_plugin_options())
+        if c_api is not None:
+            _register_cuda_kernels(c_api)
+    return xla_client.make_c_api_client(name, options, None)
+
+
+# The plugin's own loader finds these only on the system's library path; the wheels put them elsewhere.
+_NVIDIA_LIBRARIES = (
+    ("cuda_runtime", "libcudart.so.12"),
+    ("cu13", "libcudart.so.13"),
+    ("cuda_nvrtc", "libnvrtc.so.12"),
+    ("cu13", "libnvrtc.so.13"),
+    ("cublas", "libcublas.so.12"),
+    ("cublas", "libcublasLt.so.12"),
+    ("cu13", "libcublas.so.13"),
+    ("cu13", "libcublasLt.so.13"),
+    ("nccl", "libnccl.so.2"),
+    ("cuda_cupti", "libcupti.so.12"),
+    ("cu13", "libcupti.so.13"),
+    ("cusparse", "libcusparse.so.12"),
+    ("cu13", "libcusparse.so.12"),
+    ("cusolver", "libcusolver.so.11"),
+    ("cu13", "libcusolver.so.12"),
+    ("cufft", "libcufft.so.11"),
+    ("cu13", "libcufft.so.12"),
+    ("nvshmem", "libnvshmem_host.so.3"),
+    ("cudnn", "libcudnn.so.9"),
+)
+
+
+def _load_nvidia_libraries() -> None:
+    import ctypes
+    import importlib.util
+    import pathlib
+
+    for package, library in _NVIDIA_LIBRARIES:
+        try:
+            spec = importlib.util.find_spec(f"nvidia.{package}")
+        except ModuleNotFoundError:
+            return
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            path = pathlib.Path(folder) / "lib" / library
+            if path.exists():
+                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+def _register_cuda_kernels(c_api: Any) -> None:
+    extension = None
+    for package in ("jax_cuda13_plugin", "jax_cuda12_plugin"):
+        try:
+            extension = importlib.import_module(f"{package}.cuda_plugin_extension")
+            break
+        except ImportError:
+            continue
+    if extension is None:
+        return
+    xla_client.register_custom_type_handler(
+        "CUDA", functools.partial(extension.register_custom_type, c_api)
+    )
+    xla_client.register_custom_call_handler(
+        "CUDA", functools.partial(extension.register_custom_call_target, c_api)
+    )
+    for name, value in extension.ffi_types().items():
+        xla_client.register_custom_type(name, value, platform="CUDA")
+    for name, value in extension.ffi_handlers().items():
+        xla_client.register_custom_call_target(name, value, platform="CUDA", api_version=1)
+    for module in ("gpu_linalg", "gpu_prng", "gpu_rnn", "gpu_solver", "gpu_sparse", "gpu_triton"):
+        kernels = importlib.import_module(f"jaxlib.{module}")
+        for name, kernel, api_version in kernels.registrations()["CUDA"]:
+            xla_client.register_custom_call_target(name, kernel, platform="CUDA", api_version=api_version)
