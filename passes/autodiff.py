@@ -1,0 +1,128 @@
+"""The `autodiff` pass: expands jvp, vjp, linearize, pullback, pushforward and transpose, callee first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeVar
+
+from mycc.dialects import ops
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.record import Flags, Split
+from mycc.dialects.transform import AUTODIFF, HANDLED, Transform, match
+from mycc.passes.base import Pass, option
+from mycc.passes.derivatives import Derivatives
+from mycc.passes.handles import Key, convert, has_tokens
+from mycc.passes.symbols import Symbols, operations
+
+Value = ir.Value
+T = TypeVar("T")
+Mode = Literal["all", "forward", "reverse", "transpose"]
+
+__all__ = ["Autodiff"]
+
+
+@dataclass(frozen=True)
+class Autodiff(Pass):
+    """Expands derivative operations on function symbols into functions and calls, callee first.
+
+    An operation is expanded once its function holds no transform operation; what waits for another pass
+    (a `vmap` inside) is left for the next run.
+    """
+
+    name = "autodiff"
+    mode: Mode = option("all", help="which derivatives to expand")
+
+    def run(self, module: ir.Module) -> None:
+        """Expand every derivative operation whose function is free of transform operations."""
+        symbols = Symbols(module)
+        derivatives = Derivatives(symbols)
+        clean: set[str] = set()
+        for symbol in symbols.callee_first():
+            _expand_function(symbols, derivatives, symbol, clean, self)
+            function = symbols[symbol]
+            if not has_tokens(function) and not any(match(op) for op in operations(function)):
+                clean.add(symbol)
+
+
+def _kind(transform: Transform) -> Mode:
+    if transform.kind == "transpose":
+        return "transpose"
+    reverse = transform.reverse if transform.kind in HANDLED else transform.kind == "vjp"
+    return "reverse" if reverse else "forward"
+
+
+def _expand_function(symbols: Symbols, derivatives: Derivatives, symbol: str, clean: set[str], options: Autodiff) -> None:
+    while True:
+        waiting = [t for op in operations(symbols[symbol]) if (t := match(op)) and t.kind in AUTODIFF and t.callee in clean]
+        waiting = [t for t in waiting if options.mode in ("all", _kind(t))]
+        handled = next((t for t in waiting if t.kind in HANDLED), None)
+        if handled is None:
+            break
+        # Conversion rebuilds operations all over the module, so what was matched before is stale after it.
+        key = handled.handle_key
+        options.count("linearized functions")
+        split = derivatives.split(key[0], key[1], key[2] if key[3] else None)
+        convert(symbols, key, split, partial(_linear, symbols, key, split))
+    for transform in waiting:
+        options.count(f"{transform.kind} operations")
+        with context, transform.op.location, ir.InsertionPoint(transform.op):
+            results = _EXPANSIONS[transform.kind](transform, derivatives)
+        for old, new in zip(transform.op.results, results, strict=True):
+            old.replace_all_uses_with(new)
+        transform.op.erase()
+
+
+def _picked(values: Sequence[T], flags: Flags) -> list[T]:
+    return [value for value, flag in zip(values, flags, strict=True) if flag]
+
+
+def _filled(types: Sequence[ir.Type], present: Flags, values: Sequence[Value]) -> list[Value]:
+    """Values at the present positions, zeros elsewhere."""
+    remaining = iter(values)
+    return [next(remaining) if flag else ops.full(type_, 0) for type_, flag in zip(types, present, strict=True)]
+
+
+def _linear(symbols: Symbols, key: Key, split: Split, operands: Sequence[Value]) -> list[Value]:
+    """Call a split function's linear part: a cotangent per active argument, or a tangent per seeded result.
+
+    The linear part leaves out what is zero, and a pushforward computes all results, asked for or not.
+    """
+    callee, active, seeded, reverse = key
+    arguments, results = symbols.types(callee)
+    ends, asked = (arguments, active) if reverse else (results, seeded)
+    values = ops.call(split.linear, _picked(ends, split.active), operands)
+    return _picked(_filled(ends, split.active, values), asked)
+
+
+def _split_call(transform: Transform, derivatives: Derivatives, reverse: bool) -> list[Value]:
+    """A jvp or vjp: the primal function, then at once the linear one."""
+    active, seeded = transform.active, transform.seeded
+    key = (transform.callee, active, seeded, reverse)
+    split = derivatives.split(transform.callee, active, seeded if reverse else None)
+    operands = list(transform.op.operands)
+    _, types = derivatives.symbols.types(transform.callee)
+    primals, seeds = operands[: len(active)], operands[len(active) :]
+    values = ops.call(split.primal, [*types, *split.residuals], primals)
+    outs, residuals = values[: len(types)], values[len(types) :]
+    return [*outs, *_linear(derivatives.symbols, key, split, [*seeds, *residuals])]
+
+
+def _jvp(transform: Transform, derivatives: Derivatives) -> list[Value]:
+    return _split_call(transform, derivatives, reverse=False)
+
+
+def _vjp(transform: Transform, derivatives: Derivatives) -> list[Value]:
+    return _split_call(transform, derivatives, reverse=True)
+
+
+def _transpose(transform: Transform, derivatives: Derivatives) -> list[Value]:
+    symbol, present = derivatives.transpose(transform.callee, transform.active, transform.seeded)
+    types = [result.type for result in transform.op.results]
+    flags = tuple(_picked(present, transform.active))
+    values = ops.call(symbol, _picked(types, flags), list(transform.op.operands))
+    return _filled(types, flags, values)
+
+
+_EXPANSIONS = {"jvp": _jvp, "vjp": _vjp, "transpose": _transpose}

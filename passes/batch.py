@@ -1,0 +1,171 @@
+"""The `batch` pass: expands `vmap` operations, callee first.
+
+Inside a batched function the batch dimension stands at the front; it is moved at the edges only, where
+``in_axes`` and ``out_axes`` say. Values that do not depend on a batched operand stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mycc.dialects import ops
+from mycc.dialects.errors import TransformError
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.record import Batched, Flags, spread
+from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, match
+from mycc.dialects.types import tensor
+from mycc.passes.base import Pass
+from mycc.passes.derivatives import record_of, remap_captures
+from mycc.passes.locations import describe
+from mycc.passes.symbols import Symbols, callees, operations
+
+Value = ir.Value
+
+__all__ = ["Batch"]
+
+
+@dataclass(frozen=True)
+class Batch(Pass):
+    """Expands vmap operations on function symbols into batched functions and calls, callee first."""
+
+    name = "batch"
+
+    def run(self, module: ir.Module) -> None:
+        """Expand every `vmap` whose function is free of transform operations."""
+        symbols = Symbols(module)
+        batchers: dict[tuple[int, str | None], _Batcher] = {}
+        clean: set[str] = set()
+        for symbol in symbols.callee_first():
+            waiting = False
+            for op in list(operations(symbols[symbol])):
+                transform = match(op)
+                if transform is None:
+                    continue
+                if transform.kind not in BATCH or transform.callee not in clean:
+                    waiting = True
+                    continue
+                key = (transform.axis_size, transform.axis_name)
+                batcher = batchers.setdefault(key, _Batcher(symbols, *key))
+                _expand(transform, batcher)
+                self.count("vmap operations")
+            if not waiting and all(c in clean or c not in symbols.functions for c in _callees(symbols[symbol])):
+                clean.add(symbol)
+
+
+def _callees(function: ir.Operation) -> list[str]:
+    return [callee for op in operations(function) for callee in callees(op)]
+
+
+def _expand(transform: Transform, batcher: _Batcher) -> None:
+    op = transform.op
+    with context, op.location, ir.InsertionPoint(op):
+        operands = [move_axis(v, axis, 0) for v, axis in zip(op.operands, transform.in_axes, strict=True)]
+        flags = tuple(axis != NO_AXIS for axis in transform.in_axes)
+        results = batcher.call(transform.callee, flags, operands)
+        for old, new, axis in zip(op.results, results, transform.out_axes, strict=True):
+            old.replace_all_uses_with(_place(op, new, axis, batcher.size))
+    op.erase()
+
+
+def _place(op: ir.Operation, result: tuple[Value, bool], axis: int, size: int) -> Value:
+    value, batched = result
+    if axis == NO_AXIS:
+        if batched:
+            raise TransformError(
+                f"{describe(op.location)}: vmap has out_axes=None for a result that depends on a mapped argument; "
+                "give the axis along which its values are to be stacked"
+            )
+        return value
+    return move_axis(value if batched else spread(value, size), 0, axis)
+
+
+def move_axis(value: Value, source: int, target: int) -> Value:
+    """A value with one dimension moved to another position; unchanged for `NO_AXIS`."""
+    if source in (NO_AXIS, target):
+        return value
+    order = [d for d in range(len(value.type.shape)) if d != source]
+    order.insert(target, source)
+    return ops.transpose(value, order)
+
+
+class _Batcher:
+    """Batched functions for one batch size and axis name, each made once."""
+
+    def __init__(self, symbols: Symbols, size: int, axis_name: str | None) -> None:
+        self.symbols = symbols
+        self.size = size
+        self.axis_name = axis_name
+        self._made: dict[tuple[str, Flags, Flags | None], tuple[str, Flags]] = {}
+        self._named: dict[str, bool] = {}
+
+    def call(self, callee: str, flags: Flags, operands: Sequence[Value]) -> list[tuple[Value, bool]]:
+        """Call the batched form of a function; each result with whether it is batched."""
+        symbol, present = self.batch(callee, flags)
+        _, types = self.symbols.types(symbol)
+        return list(zip(ops.call(symbol, types, operands), present, strict=True))
+
+    def batch(self, callee: str, flags: Flags, outputs: Flags | None = None) -> tuple[str, Flags]:
+        """The batched form of a function, and which of its results are batched."""
+        key = (callee, flags, outputs)
+        if key not in self._made:
+            self._made[key] = self._build(callee, flags, outputs)
+        return self._made[key]
+
+    def _build(self, callee: str, flags: Flags, outputs: Flags | None) -> tuple[str, Flags]:
+        source = self.symbols.block(callee)
+        types = [
+            tensor((self.size, *a.type.shape), a.type.element_type) if flag else a.type
+            for a, flag in zip(source.arguments, flags, strict=True)
+        ]
+        name, block = self.symbols.new(f"{callee}.vmap", types, self.symbols[callee].location)
+        values: dict[Value, Value] = dict(zip(source.arguments, block.arguments, strict=True))
+        batched: set[Value] = {a for a, flag in zip(source.arguments, flags, strict=True) if flag}
+        body = [op.operation for op in source.operations]
+        with context, ir.InsertionPoint(block):
+            for op in body[:-1]:
+                self._operation(op, values, batched)
+            returned = list(body[-1].operands)
+            present = tuple(v in batched or bool(outputs and outputs[i]) for i, v in enumerate(returned))
+            with body[-1].location:
+                results = [
+                    spread(values[v], self.size) if flag and v not in batched else values[v]
+                    for v, flag in zip(returned, present, strict=True)
+                ]
+        self.symbols.close(name, results)
+        return name, present
+
+    def _operation(self, op: ir.Operation, values: dict[Value, Value], batched: set[Value]) -> None:
+        operands = [values[operand] for operand in op.operands]
+        flags = [operand in batched for operand in op.operands]
+        if not any(flags) and not self._binds(op) and not self._captures(op, batched):
+            copy = ops.rebuild(op, operands)
+            remap_captures(copy, values)
+            values.update(zip(op.results, copy.results, strict=True))
+            return
+        record = record_of(op, "batch")
+        with op.location:
+            results, present = record.batch(Batched(op, operands, flags, self.size, self.axis_name, self))
+        for old, new, flag in zip(op.results, results, present, strict=True):
+            values[old] = new
+            if flag:
+                batched.add(old)
+
+    def _captures(self, op: ir.Operation, batched: set[Value]) -> bool:
+        if not len(op.regions) or not any(v in batched for inner in operations(op) for v in inner.operands):
+            return False
+        raise TransformError(
+            f"{describe(op.location)}: cannot batch '{op.name}': its region uses a value of the function around it "
+            "that is mapped; pass the value as an operand"
+        )
+
+    def _binds(self, op: ir.Operation) -> bool:
+        """Whether an operation, or a function it calls, refers to this batch's axis by name."""
+        if self.axis_name is None:
+            return False
+        return axis_name_of(op) == self.axis_name or any(self._refers(callee) for callee in callees(op))
+
+    def _refers(self, callee: str) -> bool:
+        if callee not in self._named:
+            self._named[callee] = any(self._binds(op) for op in operations(self.symbols[callee]))
+        return self._named[callee]

@@ -1,0 +1,348 @@
+"""Derivatives of whole functions, made from the operations' records.
+
+``split`` turns a function into two: a primal one that also returns residuals, and a linear one (a pushforward
+of tangents or a pullback of cotangents) that takes them last. Only what a rule of the linear function asks for
+becomes a residual, and what is cheap to make again from other residuals is made again. ``transpose`` turns a
+linear program around: it is the same reverse sweep over a function whose active part has no primal values.
+
+The split into primal and linear parts follows "You Only Linearize Once" (Radul et al., POPL 2023); that a
+reverse sweep is a transposition of the linear part is from there too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mycc.dialects import ops
+from mycc.dialects.errors import TransformError, UnsupportedOperationError
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.record import Flags, Record, Split, Tangents, accumulate
+from mycc.dialects.rules import RECORDS
+from mycc.dialects.transform import target_of
+from mycc.dialects.types import is_differentiable
+from mycc.passes.locations import describe
+from mycc.passes.symbols import Symbols, operations
+
+Value = ir.Value
+
+
+def record_of(op: ir.Operation, what: str) -> Record:
+    """The record of an operation, or an error that says what is missing and where to add it."""
+    record = RECORDS.get(target_of(op))
+    if record is None:
+        raise UnsupportedOperationError(
+            f"{describe(op.location)}: cannot {what} '{target_of(op)}': it has no record; "
+            "add one to the file of its kind in dialects/rules/"
+        )
+    return record
+
+
+class Site:
+    """One operation under differentiation, as `mycc.dialects.record.Site` describes it to rules."""
+
+    __slots__ = ("_builder", "_operands", "_saved", "active", "functions", "op", "reversing", "transposing", "wanted")
+
+    def __init__(self, builder: _Builder, op: ir.Operation, operands: list[Value], active: Flags, wanted: Flags) -> None:
+        self._builder = builder
+        self._operands = operands
+        self._saved: Sequence[Value] = ()
+        self.op = op
+        self.active = active
+        self.wanted = wanted
+        self.functions = builder.functions
+        self.reversing = builder.reversing
+        self.transposing = builder.transposing
+
+    def operand(self, index: int) -> Value:
+        return self._builder.primal(self._operands[index], self.op)
+
+    def result(self, index: int) -> Value:
+        return self._builder.primal(self.op.results[index], self.op)
+
+    def saved(self, index: int) -> Value:
+        return self._builder.carry(self._saved[index])
+
+    def save(self, values: Sequence[Value]) -> None:
+        """Keep what ``augment`` saved, as values of the primal function."""
+        self._saved = values
+
+    @property
+    def x(self) -> Value:
+        return self.operand(0)
+
+    @property
+    def y(self) -> Value:
+        return self.operand(1)
+
+    @property
+    def z(self) -> Value:
+        return self.operand(2)
+
+    @property
+    def out(self) -> Value:
+        return self.result(0)
+
+
+class Derivatives:
+    """Derived functions of one module, each made once.
+
+    Args:
+        symbols: the module's functions; derived ones are added.
+    """
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self._splits: dict[tuple[str, Flags, Flags | None], Split] = {}
+        self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
+        self._depends: dict[tuple[str, Flags], Flags] = {}
+
+    def split(self, callee: str, active: Flags, seeded: Flags | None) -> Split:
+        """Split a function at its active arguments; in reverse, for the results that get cotangents."""
+        key = (callee, active, seeded)
+        if key not in self._splits:
+            self._splits[key] = _Builder(self, callee, active, seeded, transposing=False).split()
+        return self._splits[key]
+
+    def transpose(self, callee: str, linear: Flags, seeded: Flags) -> tuple[str, Flags]:
+        """The transpose of a function over its linear arguments, and which of them get cotangents."""
+        key = (callee, linear, seeded)
+        if key not in self._transposes:
+            self._transposes[key] = _Builder(self, callee, linear, seeded, transposing=True).transpose()
+        return self._transposes[key]
+
+    def depends(self, callee: str, active: Flags) -> Flags:
+        """Which results of a function depend differentiably on its active arguments."""
+        key = (callee, active)
+        if key not in self._depends:
+            block = self.symbols.block(callee)
+            values = self.active_values(block, active)
+            returned = block.operations[len(block.operations) - 1].operands
+            self._depends[key] = tuple(value in values for value in returned)
+        return self._depends[key]
+
+    def active_values(self, block: ir.Block, active: Flags) -> set[Value]:
+        """The values of a function's body that depend differentiably on its active arguments."""
+        values = {
+            argument
+            for argument, flag in zip(block.arguments, active, strict=True)
+            if flag and is_differentiable(argument.type)
+        }
+        for op in block.operations:
+            operation = op.operation
+            flags = tuple(value in values for value in operation.operands)
+            if not any(flags) and not (len(operation.regions) and self._captures(operation, values)):
+                continue
+            results = operation.results
+            if not len(results):
+                continue
+            record = record_of(operation, "differentiate")
+            if record.kind == "inactive":
+                continue
+            reached = (True,) * len(results) if record.depends is None else record.depends(self, operation, flags)
+            values.update(r for r, flag in zip(results, reached, strict=True) if flag and is_differentiable(r.type))
+        return values
+
+    @staticmethod
+    def _captures(op: ir.Operation, values: set[Value]) -> bool:
+        if any(operand in values for inner in operations(op) for operand in inner.operands):
+            raise UnsupportedOperationError(
+                f"{describe(op.location)}: cannot differentiate '{op.name}': its region uses a value of the function "
+                "around it that is differentiated; pass the value as an operand"
+            )
+        return False
+
+
+class _Builder:
+    """The construction of one split or transposed function."""
+
+    def __init__(self, functions: Derivatives, callee: str, active: Flags, seeded: Flags | None, transposing: bool) -> None:
+        symbols = functions.symbols
+        self.functions = functions
+        self.callee = callee
+        self.transposing = transposing
+        self.reversing = seeded is not None
+        self.source = symbols.block(callee)
+        self.location: ir.Location = symbols[callee].location
+        self.arguments = list(self.source.arguments)
+        self.active_arguments = active
+        self.active = functions.active_values(self.source, active)
+        self.returned: list[Value] = list(self.source.operations[len(self.source.operations) - 1].operands)
+        self.seeded = seeded or tuple(value in self.active for value in self.returned)
+        self.primals: dict[Value, Value] = {}
+        """From a value of the source to its counterpart in the primal function."""
+        self.carried: dict[Value, Value] = {}
+        """From a value of the primal function to its counterpart in the linear function."""
+        self.residuals: list[Value] = []
+
+    # -- look-ups that rules make --
+
+    def primal(self, value: Value, op: ir.Operation) -> Value:
+        """The primal value of a value of the source, inside the linear function."""
+        if self.transposing and value in self.active:
+            raise TransformError(
+                f"{describe(op.location)}: cannot transpose '{target_of(op)}': the function is not linear there, "
+                "since the derivative of the operation depends on the value it is linear in"
+            )
+        return self.carry(self.primals[value])
+
+    def carry(self, value: Value) -> Value:
+        """A value of the primal function inside the linear one: made again if cheap, else a residual."""
+        if self.transposing:
+            return value
+        found = self.carried.get(value)
+        if found is None:
+            found = self.carried[value] = self._recompute(value) or self._residual(value)
+        return found
+
+    def _recompute(self, value: Value) -> Value | None:
+        owner = value.owner
+        if isinstance(owner, ir.Block):
+            return None
+        record = RECORDS.get(owner.name)
+        if record is None or not record.cheap:
+            return None
+        operands = [self.carry(operand) for operand in owner.operands]
+        copy = ops.rebuild(owner.operation, operands)
+        return copy.results[ir.OpResult(value).result_number]
+
+    def _residual(self, value: Value) -> Value:
+        self.residuals.append(value)
+        return self.linear_block.add_argument(value.type, self.location)
+
+    # -- the functions --
+
+    def split(self) -> Split:
+        """The primal function with residuals, and the linear one."""
+        symbols = self.functions.symbols
+        types = [argument.type for argument in self.arguments]
+        flags = self.seeded if self.reversing else self.active_arguments
+        ends = self.returned if self.reversing else self.arguments
+        seeds = [value.type for value, flag in zip(ends, flags, strict=True) if flag]
+        kind = "pullback" if self.reversing else "pushforward"
+        primal, primal_block = symbols.new(f"{self.callee}.fwd", types, self.location)
+        linear, self.linear_block = symbols.new(f"{self.callee}.{kind}", seeds, self.location)
+        self.primal_end = ir.InsertionPoint(primal_block)
+        self.linear_end = ir.InsertionPoint(self.linear_block)
+        self.primals = dict(zip(self.arguments, primal_block.arguments, strict=True))
+        seed_values = list(self.linear_block.arguments)
+        with context, self.location:
+            results = self._reverse(seed_values) if self.reversing else self._forward(seed_values)
+            present = tuple(value is not None for value in results)
+            symbols.close(linear, [value for value in results if value is not None])
+            symbols.close(primal, [*(self.primals[value] for value in self.returned), *self.residuals])
+        return Split(primal, linear, tuple(value.type for value in self.residuals), present)
+
+    def transpose(self) -> tuple[str, Flags]:
+        """The function from its inactive arguments and cotangents to the cotangents of the active ones."""
+        symbols = self.functions.symbols
+        fixed = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if not flag]
+        seeds = [value.type for value, flag in zip(self.returned, self.seeded, strict=True) if flag]
+        name, block = symbols.new(f"{self.callee}.transpose", [*(a.type for a in fixed), *seeds], self.location)
+        self.linear_block = block
+        self.primal_end = self.linear_end = ir.InsertionPoint(block)
+        arguments = list(block.arguments)
+        self.primals = dict(zip(fixed, arguments, strict=False))
+        with context, self.location:
+            results = self._reverse(arguments[len(fixed) :])
+            symbols.close(name, [value for value in results if value is not None])
+        return name, tuple(value is not None for value in results)
+
+    # -- sweeps --
+
+    def _forward(self, seeds: list[Value]) -> Tangents:
+        flagged = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if flag]
+        tangents: dict[Value, Value] = dict(zip(flagged, seeds, strict=True))
+        for op in self._body():
+            operands = list(op.operands)
+            active = tuple(operand in tangents for operand in operands)
+            site = self._copy(op, operands, active)
+            if site is None:
+                continue
+            record = record_of(op, "differentiate")
+            with op.location, self.linear_end:
+                outs = record.forward(site, [tangents.get(operand) for operand in operands])
+            for result, tangent in zip(op.results, outs, strict=True):
+                if tangent is not None and result in self.active:
+                    tangents[result] = tangent
+        return [tangents.get(value) for value in self.returned]
+
+    def _reverse(self, seeds: list[Value]) -> Tangents:
+        useful = self._useful()
+        sites: list[tuple[Site, Record]] = []
+        for op in self._body():
+            operands = list(op.operands)
+            results = op.results
+            wanted = tuple(result in useful for result in results)
+            active = tuple(operand in self.active for operand in operands)
+            site = self._copy(op, operands, active, wanted)
+            if site is not None:
+                sites.append((site, record_of(op, "differentiate")))
+        cotangents: dict[Value, Value | None] = {}
+        remaining = iter(seeds)
+        with self.linear_end:
+            for value, flag in zip(self.returned, self.seeded, strict=True):
+                if not flag:
+                    continue
+                seed = next(remaining)
+                if value in self.active:
+                    cotangents[value] = accumulate(cotangents.get(value), seed)
+        for site, record in reversed(sites):
+            self._pull(site, record, cotangents)
+        return [cotangents.get(a) if flag else None for a, flag in zip(self.arguments, self.active_arguments, strict=True)]
+
+    def _pull(self, site: Site, record: Record, cotangents: dict[Value, Value | None]) -> None:
+        incoming = [cotangents.pop(result, None) for result in site.op.results]
+        if all(value is None for value in incoming):
+            return
+        with site.op.location, self.linear_end:
+            outgoing = record.reverse(site, incoming)
+            for operand, flag, cotangent in zip(site.op.operands, site.active, outgoing, strict=True):
+                if flag and cotangent is not None:
+                    cotangents[operand] = accumulate(cotangents.get(operand), cotangent)
+
+    def _body(self) -> list[ir.Operation]:
+        body = [op.operation for op in self.source.operations]
+        return body[:-1]
+
+    def _useful(self) -> set[Value]:
+        """Active values on which a seeded result depends."""
+        useful = {v for v, flag in zip(self.returned, self.seeded, strict=True) if flag and v in self.active}
+        for op in reversed(self._body()):
+            if any(result in useful for result in op.results):
+                useful.update(operand for operand in op.operands if operand in self.active)
+        return useful
+
+    def _copy(self, op: ir.Operation, operands: list[Value], active: Flags, wanted: Flags | None = None) -> Site | None:
+        """Copy an operation into the primal function; a site if it takes part in the derivative."""
+        takes_part = any(active) and (any(wanted) if wanted is not None else any(r in self.active for r in op.results))
+        if self.transposing and any(result in self.active for result in op.results):
+            return Site(self, op, operands, active, wanted or ()) if takes_part else None
+        values = [self.primals[operand] for operand in operands]
+        site = Site(self, op, operands, active, wanted or ()) if takes_part else None
+        with self.primal_end:
+            augment = record_of(op, "differentiate").augment if site is not None else None
+            if site is not None and augment is not None:
+                with op.location:
+                    results, saved = augment(site, values)
+                site.save(saved)
+            else:
+                results = list(self._clone(op, values).results)
+        self.primals.update(zip(op.results, results, strict=True))
+        return site
+
+    def _clone(self, op: ir.Operation, values: list[Value]) -> ir.Operation:
+        copy = ops.rebuild(op, values)
+        if len(copy.regions):
+            remap_captures(copy, self.primals)
+        return copy
+
+
+def remap_captures(op: ir.Operation, values: dict[Value, Value]) -> None:
+    """Let the regions of a copied operation use the copies of the values they capture."""
+    for inner in operations(op):
+        for i, operand in enumerate(inner.operands):
+            if operand in values:
+                inner.operands[i] = values[operand]
+
+
+__all__ = ["Derivatives", "record_of", "remap_captures"]

@@ -1,0 +1,105 @@
+"""Functions of a module by symbol: look-up, creation under fresh names, and the order callee first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mycc.dialects.mlir import context, func, ir, unknown
+
+__all__ = ["Symbols", "callees", "operations"]
+
+
+def operations(function: ir.Operation) -> Iterator[ir.Operation]:
+    """Every operation in a function, those in nested regions too, parents first."""
+    for region in function.regions:
+        for block in region.blocks:
+            for op in block.operations:
+                yield op.operation
+                if len(op.regions):
+                    yield from operations(op.operation)
+
+
+def callees(op: ir.Operation) -> list[str]:
+    """The symbols of functions that an operation refers to."""
+    attributes = op.attributes
+    if op.name == "func.call":
+        return [attributes["callee"].value]
+    if op.name == "stablehlo.custom_call" and "called_computations" in attributes:
+        return [symbol.value for symbol in attributes["called_computations"]]
+    if op.name == "stablehlo.composite":
+        return [attributes["decomposition"].value]
+    return []
+
+
+class Symbols:
+    """The functions of one module.
+
+    Args:
+        module: the module; functions made here are appended to it.
+    """
+
+    def __init__(self, module: ir.Module) -> None:
+        self.module = module
+        self.functions: dict[str, ir.Operation] = {
+            op.attributes["sym_name"].value: op.operation
+            for op in module.body.operations
+            if op.operation.name == "func.func"
+        }
+
+    def __getitem__(self, symbol: str) -> ir.Operation:
+        return self.functions[symbol]
+
+    def block(self, symbol: str) -> ir.Block:
+        """The body of a function."""
+        return self.functions[symbol].regions[0].blocks[0]
+
+    def types(self, symbol: str) -> tuple[list[ir.Type], list[ir.Type]]:
+        """The argument and result types of a function."""
+        type_ = self.functions[symbol].attributes["function_type"].value
+        return list(type_.inputs), list(type_.results)
+
+    def new(self, base: str, arguments: Sequence[ir.Type], location: ir.Location = unknown) -> tuple[str, ir.Block]:
+        """Append a private function with a fresh name and an open body; `close` gives it its type."""
+        name, n = base, 0
+        while name in self.functions:
+            n += 1
+            name = f"{base}.{n}"
+        with context, location, ir.InsertionPoint(self.module.body):
+            function = func.FuncOp(name, (list(arguments), []), visibility="private")
+        self.functions[name] = function.operation
+        return name, function.operation.regions[0].blocks.append(*arguments, arg_locs=[location] * len(arguments))
+
+    def close(self, symbol: str, results: Sequence[ir.Value]) -> None:
+        """End a function's body with the values it returns, and set its type from both ends."""
+        block = self.block(symbol)
+        with context, self.functions[symbol].location, ir.InsertionPoint(block):
+            ir.Operation.create("func.return", [], list(results))
+        self.retype(symbol)
+
+    def retype(self, symbol: str) -> None:
+        """Set a function's type from its block's arguments and its return."""
+        block = self.block(symbol)
+        returned = block.operations[len(block.operations) - 1].operands
+        type_ = ir.FunctionType.get([a.type for a in block.arguments], [r.type for r in returned], context=context)
+        self.functions[symbol].attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
+
+    def callee_first(self) -> list[str]:
+        """All symbols, each after those it refers to."""
+        order: list[str] = []
+        state: dict[str, bool] = {}
+        for root in self.functions:
+            stack = [(root, False)]
+            while stack:
+                symbol, done = stack.pop()
+                if done:
+                    if not state[symbol]:
+                        state[symbol] = True
+                        order.append(symbol)
+                    continue
+                if symbol in state:
+                    continue
+                state[symbol] = False
+                stack.append((symbol, True))
+                for op in operations(self.functions[symbol]):
+                    stack.extend((c, False) for c in callees(op) if c in self.functions and c not in state)
+        return order
