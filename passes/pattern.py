@@ -53,19 +53,19 @@ class Op:
         results: its results.
     """
 
-    __slots__ = ("_defs", "_operands", "_producers", "name", "op", "results")
+    __slots__ = ("_operands", "_producers", "_views", "name", "op", "results")
 
-    def __init__(self, op: ir.Operation, defs: dict[int, Op]) -> None:
+    def __init__(self, op: ir.Operation, views: dict[int, Op]) -> None:
         self.op = op
         self.name: str = op.name
-        self._defs = defs
+        self._views = views
         self._operands: list[ir.Value] | None = None
-        self._producers: list[Op | None | object] | None = None
+        self._producers: dict[int, Op | None] = {}
         values = op.results
         # Iterating over the bindings' sequences costs three times as much as indexing them.
         self.results: list[ir.Value] = [values[i] for i in range(len(values))]
         for value in self.results:
-            defs[hash(value)] = self
+            views[hash(value)] = self
 
     @property
     def operands(self) -> list[ir.Value]:
@@ -98,14 +98,13 @@ class Op:
     def producer(self, index: int, name: str | None = None) -> Op | None:
         """The operation that defines an operand; None for a block's argument, or one of another name."""
         producers = self._producers
-        if producers is None:
-            producers = self._producers = [_UNREAD] * len(self.operands)
-        found: Any = producers[index]
+        found: Any = producers.get(index, _UNREAD)
         if found is _UNREAD:
             value = self.operands[index]
-            found = self._defs.get(hash(value))
+            found = self._views.get(hash(value))
             if found is None and not isinstance(value, ir.BlockArgument):
-                found = Op(value.owner.operation, self._defs)
+                # Still being built by the pattern: the driver meets it later, and must find it new.
+                found = Op(value.owner.operation, {})
             producers[index] = found
         if found is None or (name is not None and found.name != name):
             return None
@@ -118,7 +117,8 @@ class Op:
         return attributes[name] if name in attributes else None
 
     def _reset(self) -> None:
-        self._operands = self._producers = None
+        self._operands = None
+        self._producers = {}
 
 
 _UNREAD = object()
@@ -185,18 +185,19 @@ class Rewriter:
 
     def __init__(self, root: ir.Operation) -> None:
         self.effects = Effects(root)
-        # Keys are hashes of handles, which are addresses. They leave all tables before what they stand
-        # for is erased, so that an address used again is never mistaken for its former owner.
+        # The hash of a value is its address; that of an operation depends on its operands, so operations
+        # go by their results, and those without any are not looked at. Keys leave all tables before
+        # their operation is erased: an address used again is never mistaken for its former owner.
         self._views: dict[int, Op] = {}
-        self._defs: dict[int, Op] = {}
         self._queued: set[int] = set()
         self._worklist: list[int] = []
+        self._operations = 0
         for op in nested_ops(root):
             self._add(op)
         self._worklist.reverse()
 
     def __len__(self) -> int:
-        return len(self._views)
+        return self._operations
 
     def next(self) -> Op | None:
         """Returns the next operation to look at, or None when all is done."""
@@ -272,10 +273,10 @@ class Rewriter:
 
     def _released(self, value: ir.Value) -> None:
         """A use of the value went away: its producer may be dead, its last user may match anew."""
-        producer = self._defs.get(hash(value))
+        producer = self._views.get(hash(value))
         if producer is None:
             return
-        self._enqueue(hash(producer.op))
+        self._enqueue(producer)
         uses = value.uses
         last = next(uses, None)
         if last is not None and next(uses, None) is None:
@@ -286,43 +287,41 @@ class Rewriter:
         values = [value]
         while values:
             value = values.pop()
-            if isinstance(value, ir.BlockArgument):
+            if hash(value) in self._views or isinstance(value, ir.BlockArgument):
                 continue
             op = value.owner.operation
-            if hash(op) in self._views:
-                continue
-            view = self._add(op)
+            self._add(op)
             if len(op.regions):
                 for inner in nested_ops(op):
                     self._add(inner)
-            values += view.operands
+            values += self._views[hash(value)].operands
 
-    def _add(self, op: ir.Operation) -> Op:
-        key = hash(op)
-        view = self._views[key] = Op(op, self._defs)
-        self._enqueue(key)
-        return view
+    def _add(self, op: ir.Operation) -> None:
+        view = Op(op, self._views)
+        if view.results:
+            self._operations += 1
+            self._enqueue(view)
 
     def _touch(self, op: ir.Operation) -> None:
-        key = hash(op)
-        view = self._views.get(key)
+        results = op.results
         # An operation that a pattern is only building is met when its result is used.
+        view = self._views.get(hash(results[0])) if len(results) else None
         if view is not None:
             view._reset()
-            self._enqueue(key)
+            self._enqueue(view)
 
-    def _enqueue(self, key: int) -> None:
+    def _enqueue(self, view: Op) -> None:
+        key = hash(view.results[0])
         if key not in self._queued:
             self._queued.add(key)
             self._worklist.append(key)
 
     def _forget(self, op: ir.Operation) -> None:
-        key = hash(op)
-        view = self._views.pop(key, None)
-        self._queued.discard(key)
-        if view is not None:
-            for value in view.results:
-                self._defs.pop(hash(value), None)
+        results = op.results
+        for i in range(len(results)):
+            key = hash(results[i])
+            self._views.pop(key, None)
+            self._queued.discard(key)
 
 
 def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | None = None) -> Counter[str]:
@@ -369,7 +368,7 @@ def _is_unused(results: list[ir.Value]) -> bool:
     for value in results:
         if next(value.uses, None) is not None:
             return False
-    return bool(results)
+    return True
 
 
 def _runaway(counts: Counter[str], limit: int) -> str:
