@@ -1,7 +1,189 @@
-"""Records: contraction."""
+"""Records of contractions: `dot_general` and the older `dot`.
+
+With batch dimensions B, x's free dimensions M, y's free dimensions N and contracted dimensions K, a contraction
+is (B M K) (B N K) -> B M N. The derivative for x contracts N: (B M N) (B N K) -> B M K, or with the operands
+swapped -> B K M. Whichever of the two is x's own order needs no transpose; contraction is its own kind's
+derivative, so every order of derivative stays within this file.
+"""
 
 from __future__ import annotations
 
-from mycc.dialects.record import Record
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-RECORDS: tuple[Record, ...] = ()
+from mycc.dialects import ops
+from mycc.dialects.mlir import context, hlo, ir
+from mycc.dialects.record import Batched, Record, Site, bilinear
+from mycc.dialects.types import shape_of
+
+Value = ir.Value
+Dims = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """What a `dot_general` does, apart from its operands.
+
+    Args:
+        batching: per operand, the batch dimensions.
+        contracting: per operand, the contracted dimensions.
+        element: the result's element type.
+        precision: one entry per operand.
+        algorithm: the ``#stablehlo.dot_algorithm``, which names the operands' precisions too.
+    """
+
+    batching: tuple[Dims, Dims]
+    contracting: tuple[Dims, Dims]
+    element: ir.Type
+    precision: ir.Attribute | None = None
+    algorithm: ir.Attribute | None = None
+
+    @staticmethod
+    def of(op: ir.Operation) -> Contraction:
+        """Read a `stablehlo.dot_general` or `stablehlo.dot`."""
+        attributes = op.attributes
+        element = op.results[0].type.element_type
+        precision = attributes.get("precision_config")
+        if op.name == "stablehlo.dot":
+            contracting = ((len(op.operands[0].type.shape) - 1,), (0,))
+            return Contraction(((), ()), contracting, element, precision)
+        dims = attributes["dot_dimension_numbers"]
+        batching = (tuple(dims.lhs_batching_dimensions), tuple(dims.rhs_batching_dimensions))
+        contracting = (tuple(dims.lhs_contracting_dimensions), tuple(dims.rhs_contracting_dimensions))
+        return Contraction(batching, contracting, element, precision, attributes.get("algorithm"))
+
+    def swapped(self) -> Contraction:
+        """The same with the operands exchanged; the result's free dimensions change places."""
+        return replace(
+            self,
+            batching=self.batching[::-1],
+            contracting=self.contracting[::-1],
+            precision=_swap_precision(self.precision),
+            algorithm=_swap_algorithm(self.algorithm),
+        )
+
+    def build(self, x: Value, y: Value) -> Value:
+        """The contraction of two operands."""
+        return ops.dot_general(
+            x,
+            y,
+            contracting=self.contracting,
+            batching=self.batching,
+            element=self.element,
+            precision=self.precision,
+            algorithm=self.algorithm,
+        )
+
+    def free(self, side: int, rank: int) -> Dims:
+        """The free dimensions of one operand of a given rank."""
+        taken = (*self.batching[side], *self.contracting[side])
+        return tuple(d for d in range(rank) if d not in taken)
+
+
+def _swap_precision(precision: ir.Attribute | None) -> ir.Attribute | None:
+    if precision is None:
+        return None
+    entries = list(precision)
+    return precision if entries == entries[::-1] else ir.ArrayAttr.get(entries[::-1], context=context)
+
+
+def _swap_algorithm(algorithm: ir.Attribute | None) -> ir.Attribute | None:
+    if algorithm is None:
+        return None
+    a = algorithm
+    return hlo.DotAlgorithm.get(
+        a.rhs_precision_type,
+        a.lhs_precision_type,
+        a.accumulation_type,
+        a.rhs_component_count,
+        a.lhs_component_count,
+        a.num_primitive_operations,
+        a.allow_imprecise_accumulation,
+        context,
+    )
+
+
+def _inverse(permutation: Sequence[int]) -> list[int]:
+    return sorted(range(len(permutation)), key=permutation.__getitem__)
+
+
+def _pull_first(dot: Contraction, type_: ir.Type, y: Value, cotangent: Value, ahead: Dims, behind: Dims) -> Value:
+    """The cotangent of the first operand, of ``type_``.
+
+    ``ahead`` and ``behind`` are the cotangent's dimensions that are free in the first and the second operand.
+    """
+    rank = len(type_.shape)
+    # Batch dimensions may be listed in any order: in the first operand's own, they need no transpose.
+    order = _inverse(dot.batching[0])
+    batching = (tuple(order), tuple(dot.batching[1][i] for i in order))
+    y_free = dot.free(1, len(y.type.shape))
+    pull = replace(dot, batching=batching, contracting=(behind, y_free))
+    batched = [dot.batching[0][i] for i in order]
+    free = list(dot.free(0, rank))
+    # The contracted dimensions come out in the order in which y has them.
+    contracted = [dot.contracting[0][i] for i in _inverse(dot.contracting[1])]
+    straight = _inverse([*batched, *free, *contracted])
+    turned = _inverse([*batched, *contracted, *free])
+    if turned == list(range(rank)) != straight:
+        found = pull.swapped().build(y, cotangent)
+    else:
+        found = ops.transpose(pull.build(cotangent, y), straight)
+    return ops.convert(found, type_.element_type)
+
+
+def _pull(side: int, site: Site, cotangent: Value) -> Value:
+    dot = Contraction.of(site.op)
+    type_, other = site.op.operands[side].type, site.operand(1 - side)
+    n_batch = len(dot.batching[0])
+    n_x = len(dot.free(0, len(site.op.operands[0].type.shape)))
+    xs = tuple(range(n_batch, n_batch + n_x))
+    ys = tuple(range(n_batch + n_x, len(cotangent.type.shape)))
+    if side == 0:
+        return _pull_first(dot, type_, other, cotangent, xs, ys)
+    return _pull_first(dot.swapped(), type_, other, cotangent, ys, xs)
+
+
+def _shift(dims: Dims) -> Dims:
+    return tuple(d + 1 for d in dims)
+
+
+def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    dot = Contraction.of(site.op)
+    x, y = site.operands
+    on_x, on_y = site.flags
+    batching = (_shift(dot.batching[0]) if on_x else dot.batching[0], _shift(dot.batching[1]) if on_y else dot.batching[1])
+    contracting = (
+        _shift(dot.contracting[0]) if on_x else dot.contracting[0],
+        _shift(dot.contracting[1]) if on_y else dot.contracting[1],
+    )
+    if on_x and on_y:
+        batching = ((0, *batching[0]), (0, *batching[1]))
+    dot = replace(dot, batching=batching, contracting=contracting)
+    if on_x and on_y:
+        return [dot.build(x, y)], [True]
+    n_batch = len(batching[0])
+    x_free = len(dot.free(0, len(shape_of(x))))
+    y_free = len(dot.free(1, len(shape_of(y))))
+    if on_x:
+        return [_to_front(dot.build(x, y), n_batch)], [True]
+    # y's batch dimension is the first of its free ones. Where the other side has no free ones, either order of
+    # the operands gives it a place right behind the batch dimensions.
+    if y_free == 1 and x_free:
+        return [_to_front(dot.swapped().build(y, x), n_batch)], [True]
+    return [_to_front(dot.build(x, y), n_batch + x_free)], [True]
+
+
+def _to_front(x: Value, dim: int) -> Value:
+    rank = len(shape_of(x))
+    return ops.transpose(x, [dim, *(d for d in range(rank) if d != dim)])
+
+
+def _record(name: str) -> Record:
+    return bilinear(
+        name,
+        (lambda site, cotangent: _pull(0, site, cotangent), lambda site, cotangent: _pull(1, site, cotangent)),
+        _batch,
+    )
+
+
+RECORDS: tuple[Record, ...] = (_record("stablehlo.dot_general"), _record("stablehlo.dot"))

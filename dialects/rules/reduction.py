@@ -1,7 +1,375 @@
-"""Records: reduction."""
+"""The record of `stablehlo.reduce`, whatever its body.
+
+A body is matched to a kind for each of its results (see `regions`): sums are linear; products multiply each
+tangent by the product of all others, which a tree of halves gives without a division; `max` and `min` split
+evenly over ties, as in JAX. A body that selects between what it accumulated and the new element (argmax and its
+kin) is differentiated by letting the position travel along with the value.
+"""
 
 from __future__ import annotations
 
-from mycc.dialects.record import Record
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-RECORDS: tuple[Record, ...] = ()
+from mycc.dialects import ops
+from mycc.dialects.mlir import ir
+from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, accumulate, structured
+from mycc.dialects.rules import regions
+from mycc.dialects.types import element_type, is_differentiable, shape_of, tensor
+
+Value = ir.Value
+Dims = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """One of the reductions that a `reduce` does side by side.
+
+    Args:
+        op: the operation.
+        index: which result.
+        kind: its kind, ``select`` for a body that selects, or None.
+    """
+
+    op: ir.Operation
+    index: int
+    kind: str | None
+
+    @property
+    def dims(self) -> Dims:
+        return tuple(self.op.attributes["dimensions"])
+
+    @property
+    def shape(self) -> Dims:
+        return tuple(self.op.operands[0].type.shape)
+
+    @property
+    def kept(self) -> Dims:
+        return tuple(d for d in range(len(self.shape)) if d not in self.dims)
+
+    @property
+    def type_(self) -> ir.Type:
+        return self.op.operands[self.index].type
+
+    @property
+    def out_type(self) -> ir.Type:
+        return self.op.results[self.index].type
+
+    @property
+    def initial(self) -> int:
+        """The position of the initial value among the operands."""
+        return len(self.op.results) + self.index
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is reduced, so that the result is the initial value."""
+        return math.prod(self.shape[d] for d in self.dims) == 0
+
+    def spread(self, x: Value) -> Value:
+        """A value of the result's shape, repeated along the reduced dimensions."""
+        return ops.broadcast_in_dim(x, self.shape, self.kept)
+
+    def sum_(self, x: Value, initial: Value | None = None) -> Value:
+        """The sum over the reduced dimensions."""
+        return ops.reduce(x, ops.zero_of(x) if initial is None else initial, self.dims, ops.add)
+
+
+def _folds(op: ir.Operation) -> list[_Fold]:
+    selected = regions.selections(op)
+    found = []
+    for i, kind in enumerate(regions.kinds(op)):
+        # What `set` and `sub` yield depends on an order of folding that a reduce does not promise.
+        known = kind if kind in regions.COMBINE else None
+        found.append(_Fold(op, i, known or ("select" if selected[i] else None)))
+    return found
+
+
+def _everywhere(x: Value, shape: Sequence[int]) -> Value:
+    return ops.broadcast_in_dim(x, shape, ())
+
+
+def _total(x: Value) -> Value:
+    return ops.sum_(x, range(len(shape_of(x))))
+
+
+# ---- Products ------------------------------------------------------------------------------------
+
+
+def _exclusive_products(x: Value, dims: Dims, initial: Value | None) -> Value:
+    """For each element, the product of the others along ``dims`` and the initial value.
+
+    Halves are multiplied until one element is left; on the way back each half gets the product of what is
+    outside of both times the other half. That is linear work, and exact where elements are zero.
+    """
+    levels: list[tuple[int, int, Value, Value]] = []
+    sizes = list(shape_of(x))
+    total = x
+    for dim in dims:
+        while sizes[dim] > 1:
+            if levels:
+                total = ops.mul(levels[-1][2], levels[-1][3])
+            size = sizes[dim]
+            half = (size + 1) // 2
+            low = _part(total, dim, 0, half)
+            high = _part(total, dim, half, size)
+            if size % 2:
+                padding = [int(d == dim) for d in range(len(sizes))]
+                nothing = [0] * len(sizes)
+                high = ops.pad(high, ops.full(tensor((), ops.element_of(x)), 1), nothing, padding, nothing)
+            levels.append((dim, size, low, high))
+            sizes[dim] = half
+    outside = None if initial is None else _everywhere(initial, sizes)
+    for dim, size, low, high in reversed(levels):
+        left = high if outside is None else ops.mul(outside, high)
+        right = low if outside is None else ops.mul(outside, low)
+        outside = ops.concatenate([left, _part(right, dim, 0, size // 2)], dim)
+    return ops.full_like(x, 1) if outside is None else outside
+
+
+def _part(x: Value, dim: int, start: int, stop: int) -> Value:
+    shape = shape_of(x)
+    starts = [start if d == dim else 0 for d in range(len(shape))]
+    stops = [stop if d == dim else n for d, n in enumerate(shape)]
+    return ops.slice_(x, starts, stops)
+
+
+def _others(site: Site, fold: _Fold) -> Value:
+    plain = regions.is_identity(fold.op.operands[fold.initial], "mul")
+    initial = None if plain else site.operand(fold.initial)
+    return _exclusive_products(site.operand(fold.index), fold.dims, initial)
+
+
+def _product(site: Site, fold: _Fold) -> Value:
+    x = site.operand(fold.index)
+    return ops.reduce(x, ops.full(tensor((), ops.element_of(x)), 1), fold.dims, ops.mul)
+
+
+# ---- Choices -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Where a reduction found its results.
+
+    Args:
+        elements: which elements equal the result.
+        initial: for which results the initial value does, or None where it never counts.
+        ties: how many values equal each result, or None for one.
+    """
+
+    elements: Value
+    initial: Value | None
+    ties: Value | None
+
+    def share(self, x: Value) -> Value:
+        """A value of the results' shape divided among ties."""
+        return x if self.ties is None else ops.div(x, self.ties)
+
+
+def _choice(site: Site, fold: _Fold) -> _Choice:
+    if fold.kind == "select":
+        winner = _winner(site, fold)
+        positions = _positions(fold, ops.element_of(winner))
+        elements = ops.compare("EQ", positions, fold.spread(winner))
+        needed = site.active[fold.initial]
+        return _Choice(elements, ops.compare("EQ", winner, ops.full_like(winner, -1)) if needed else None, None)
+    assert fold.kind is not None
+    out = site.result(fold.index)
+    element = ops.element_of(out)
+    elements = ops.compare("EQ", site.operand(fold.index), fold.spread(out))
+    ties = fold.sum_(ops.convert(elements, element))
+    if regions.is_identity(fold.op.operands[fold.initial], fold.kind):
+        return _Choice(elements, None, ties)
+    initial = ops.compare("EQ", _everywhere(site.operand(fold.initial), shape_of(out)), out)
+    return _Choice(elements, initial, ops.add(ties, ops.convert(initial, element)))
+
+
+def _positions(fold: _Fold, element: ir.Type) -> Value:
+    """For each element its position among those that are reduced together."""
+    type_ = tensor(fold.shape, element)
+    if len(fold.dims) == 1:
+        return ops.iota(type_, fold.dims[0])
+    sizes = [fold.shape[d] for d in fold.dims]
+    line = ops.iota(tensor((math.prod(sizes),), element), 0)
+    return ops.broadcast_in_dim(ops.reshape(line, sizes), fold.shape, fold.dims)
+
+
+def _tracked(op: ir.Operation, active: Flags) -> list[tuple[_Fold, tuple[ir.Value, bool]]]:
+    """The selecting folds that are differentiated, each with its predicate and which way that points."""
+    count = len(op.results)
+    arguments = op.regions[0].blocks[0].arguments
+    values = regions.returned(op)
+    found = []
+    for fold in _folds(op):
+        i = fold.index
+        if fold.kind == "select" and is_differentiable(fold.type_) and (active[i] or active[count + i]):
+            chosen = values[i].owner
+            found.append((fold, (chosen.operands[0], chosen.operands[1] == arguments[i])))
+    return found
+
+
+def _groups(op: ir.Operation, active: Flags) -> list[tuple[ir.Value, bool]]:
+    """The distinct choices among the selecting folds: for each of them one winner is saved."""
+    found: list[tuple[ir.Value, bool]] = []
+    for _, choice in _tracked(op, active):
+        if choice not in found:
+            found.append(choice)
+    return found
+
+
+def _winner(site: Site, fold: _Fold) -> Value:
+    if site.transposing:
+        return site.operand(fold.index)
+    choices = {tracked.index: choice for tracked, choice in _tracked(site.op, site.active)}
+    return site.saved(_groups(site.op, site.active).index(choices[fold.index]))
+
+
+def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+    op = site.op
+    groups = _groups(op, site.active)
+    if not groups:
+        return list(ops.rebuild(op, operands).results), []
+    count, extra = len(op.results), len(groups)
+    fold = _Fold(op, 0, None)
+    wide = math.prod(fold.shape) >= 2**31
+    element = element_type("int64" if wide else "int32")
+    positions = [_positions(fold, element)] * extra
+    nowhere = [ops.full(tensor((), element), -1)] * extra
+
+    def body(*arguments: Value) -> list[Value]:
+        old, new = arguments[: count + extra], arguments[count + extra :]
+        inner = op.regions[0].blocks[0].arguments
+        mapping = dict(zip(inner, [*old[:count], *new[:count]], strict=True))
+        results, copies = regions.clone_body(op, mapping, [predicate for predicate, _ in groups])
+        followed = [
+            ops.select(copy, old[count + i], new[count + i])
+            if keeps
+            else ops.select(copy, new[count + i], old[count + i])
+            for i, (copy, (_, keeps)) in enumerate(zip(copies, groups, strict=True))
+        ]
+        return [*results, *followed]
+
+    values = [*operands[:count], *positions]
+    results = ops.reduce_many(values, [*operands[count:], *nowhere], fold.dims, body)
+    return results[:count], results[count:]
+
+
+# ---- The record ----------------------------------------------------------------------------------
+
+
+def _push(site: Site, fold: _Fold, tangent: Value | None, initial: Value | None) -> Value | None:
+    if tangent is None and initial is None:
+        return None
+    shape = tuple(fold.out_type.shape)
+    if fold.empty or (fold.kind == "add" and tangent is None):
+        return None if initial is None else _everywhere(initial, shape)
+    if fold.kind == "add":
+        assert tangent is not None
+        return fold.sum_(tangent, initial)
+    if fold.kind == "mul":
+        left = None if tangent is None else fold.sum_(ops.mul(tangent, _others(site, fold)))
+        right = None if initial is None else ops.mul(_everywhere(initial, shape), _product(site, fold))
+        return accumulate(left, right)
+    choice = _choice(site, fold)
+    total: Value | None = None
+    if tangent is not None:
+        total = fold.sum_(ops.select(choice.elements, tangent, ops.full_like(tangent, 0)))
+    if initial is not None and choice.initial is not None:
+        moved = ops.select(choice.initial, _everywhere(initial, shape), ops.full(fold.out_type, 0))
+        total = accumulate(total, moved)
+    return None if total is None else choice.share(total)
+
+
+def _pull(site: Site, fold: _Fold, cotangent: Value) -> tuple[Value | None, Value | None]:
+    on_x, on_initial = site.active[fold.index], site.active[fold.initial]
+    if fold.empty or (fold.kind == "add" and not on_x):
+        return None, _total(cotangent)
+    if fold.kind == "add":
+        return fold.spread(cotangent), _total(cotangent) if on_initial else None
+    if fold.kind == "mul":
+        return (
+            ops.mul(fold.spread(cotangent), _others(site, fold)) if on_x else None,
+            _total(ops.mul(cotangent, _product(site, fold))) if on_initial else None,
+        )
+    choice = _choice(site, fold)
+    share = choice.share(cotangent)
+    x = ops.select(choice.elements, fold.spread(share), ops.full(fold.type_, 0)) if on_x else None
+    if not on_initial or choice.initial is None:
+        return x, None
+    return x, _total(ops.select(choice.initial, share, ops.full_like(share, 0)))
+
+
+def _checked(site: Site, fold: _Fold) -> _Fold:
+    if fold.kind is None:
+        raise regions.unsupported(
+            site.op,
+            "differentiate",
+            f"its body is neither a sum, product, max or min nor a selection in result {fold.index}; "
+            "write it with mycc.lax.scan, or give its function a derivative of its own with mycc.custom_jvp",
+        )
+    return fold
+
+
+def _forward(site: Site, tangents: Tangents) -> Tangents:
+    found: Tangents = []
+    for fold in _folds(site.op):
+        tangent, initial = tangents[fold.index], tangents[fold.initial]
+        if (tangent is None and initial is None) or not is_differentiable(fold.out_type):
+            found.append(None)
+        else:
+            found.append(_push(site, _checked(site, fold), tangent, initial))
+    return found
+
+
+def _reverse(site: Site, cotangents: Tangents) -> Tangents:
+    count = len(site.op.results)
+    found: Tangents = [None] * (2 * count)
+    for fold, cotangent in zip(_folds(site.op), cotangents, strict=True):
+        if cotangent is not None and (site.active[fold.index] or site.active[fold.initial]):
+            found[fold.index], found[fold.initial] = _pull(site, _checked(site, fold), cotangent)
+    return found
+
+
+def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    count = len(op.results)
+    return tuple(
+        any(active) if fold.kind is None else active[fold.index] or active[fold.initial] for fold in _folds(op)
+    ) if count > 1 else (True,)
+
+
+def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    op = site.op
+    count = len(op.results)
+    inputs, initials = site.operands[:count], list(site.operands[count:])
+    on_inputs, on_initials = any(site.flags[:count]), site.flags[count:]
+    folds = _folds(op)
+    for i, flag in enumerate(on_initials):
+        if not flag:
+            continue
+        # An initial value is a scalar: a batched one is combined with the reduction from the identity.
+        kind = folds[i].kind
+        if kind not in regions.COMBINE:
+            raise regions.unsupported(
+                op, "batch", "its initial value is batched and its body is not a simple one; pass an unbatched value"
+            )
+        type_ = op.operands[count + i].type
+        initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
+    if on_inputs:
+        inputs = [site.full(i) for i in range(count)]
+        dims = [d + 1 for d in folds[0].dims]
+        copy = ops.rebuild(op, [*inputs, *initials], site.result_types(), {"dimensions": ops.i64_array(dims)})
+    else:
+        copy = ops.rebuild(op, [*inputs, *initials])
+    results: list[Value] = list(copy.results)
+    for i, flag in enumerate(on_initials):
+        if flag:
+            kind = folds[i].kind
+            assert kind is not None
+            shape = (site.size, *folds[i].out_type.shape)
+            value = results[i] if on_inputs else ops.broadcast_in_dim(results[i], shape, range(1, len(shape)))
+            results[i] = regions.COMBINE[kind](ops.broadcast_in_dim(site.operands[count + i], shape, [0]), value)
+    return results, [on_inputs or flag for flag in on_initials]
+
+
+RECORDS: tuple[Record, ...] = (structured("stablehlo.reduce", _forward, _reverse, _batch, _augment, _depends),)

@@ -1,0 +1,17 @@
+"""Locations of operations as users read them: the line of their Python program."""
+
+from __future__ import annotations
+
+import re
+
+from mycc.dialects.mlir import ir
+
+__all__ = ["describe"]
+
+_FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)(?::(\d+))?')
+
+
+def describe(location: ir.Location) -> str:
+    """``file:line`` of a location (the innermost one that names a file), or ``unknown location``."""
+    found = _FILE.search(str(location))
+    return f"{found[1]}:{found[2]}" if found else "unknown location"
