@@ -8,19 +8,15 @@ import numpy as np
 
 __all__ = ["AbstractValue"]
 
-_SHORT = {
-    "bool": "bool",
-    "bfloat16": "bf16",
-    "float16": "f16",
-    "float32": "f32",
-    "float64": "f64",
-    "complex64": "c64",
-    "complex128": "c128",
-}
+_SHORT = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "float64": "f64"}
+_SHORT |= {"bool": "bool", "complex64": "c64", "complex128": "c128"}
 
 
 class AbstractValue:
     """Shape, dtype and weak type of an array; immutable and hashable.
+
+    Equal ones are one object, so that comparing and hashing them, which every call of a compiled function
+    does for every argument, is comparing and hashing an address.
 
     Args:
         shape: the static shape, a tuple of Python integers.
@@ -30,18 +26,30 @@ class AbstractValue:
     Example:
         >>> print(AbstractValue((2, 3), np.dtype("float32")))
         f32[2,3]
+        >>> AbstractValue((2, 3), "float32") is AbstractValue((2, 3), np.float32)
+        True
     """
 
-    __slots__ = ("_hash", "dtype", "shape", "weak_type")
+    __slots__ = ("dtype", "shape", "weak_type")
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     weak_type: bool
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> None:
-        _set_shape(self, shape)
-        _set_dtype(self, dtype if isinstance(dtype, np.dtype) else np.dtype(dtype))
-        _set_weak_type(self, weak_type)
+    def __new__(cls, shape: tuple[int, ...], dtype: Any, weak_type: bool = False) -> AbstractValue:
+        try:
+            return _interned[shape, dtype, weak_type]
+        except (KeyError, TypeError):
+            pass
+        dtype = np.dtype(dtype)
+        key = (tuple(int(extent) for extent in shape), dtype, bool(weak_type))
+        if key in _interned:
+            return _interned[key]
+        self = object.__new__(cls)
+        for setter, value in zip(_setters, key, strict=True):
+            setter(self, value)
+        # One of two threads that get here together wins, for both.
+        return _interned.setdefault(key, self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"AbstractValue is immutable; build a new one to change its {name}")
@@ -62,28 +70,12 @@ class AbstractValue:
             count *= extent
         return count
 
-    def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if type(other) is not AbstractValue:
-            return NotImplemented
-        return (
-            self.shape == other.shape and self.dtype == other.dtype and self.weak_type == other.weak_type
-        )
-
-    def __hash__(self) -> int:
-        try:
-            return self._hash
-        except AttributeError:
-            _set_hash(self, hash((self.shape, self.dtype, self.weak_type)))
-            return self._hash
-
     def __reduce__(self) -> tuple[Any, ...]:
         return AbstractValue, (self.shape, self.dtype, self.weak_type)
 
     def __str__(self) -> str:
         name = self.dtype.name
-        short = _SHORT.get(name) or name.replace("uint", "u").replace("int", "s").replace("float8_", "f8")
+        short = _SHORT.get(name) or name.replace("uint", "u").replace("int", "i").replace("float8_", "f8")
         return f"{short}[{','.join(map(str, self.shape))}]"
 
     def __repr__(self) -> str:
@@ -91,8 +83,7 @@ class AbstractValue:
         return f"AbstractValue({self.shape}, {self.dtype.name}{weak})"
 
 
-# The slots' own setters: `object.__setattr__` would look each name up again.
-_set_shape = AbstractValue.shape.__set__  # type: ignore[attr-defined]
-_set_dtype = AbstractValue.dtype.__set__  # type: ignore[attr-defined]
-_set_weak_type = AbstractValue.weak_type.__set__  # type: ignore[attr-defined]
-_set_hash = AbstractValue._hash.__set__  # type: ignore[attr-defined]
+_interned: dict[tuple[Any, Any, bool], AbstractValue] = {}
+
+# The slots' own setters, since `__setattr__` refuses.
+_setters = tuple(getattr(AbstractValue, name).__set__ for name in ("shape", "dtype", "weak_type"))

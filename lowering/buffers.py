@@ -15,7 +15,7 @@ from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.devices import default_device, sharding_of
-from mycc.lowering.dlpack import SUB_BYTE_DTYPES, view_of_capsule
+from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
 
 __all__ = [
     "abstract",
@@ -23,15 +23,22 @@ __all__ = [
     "copy_to_device",
     "delete",
     "device_of",
+    "host_abstract",
     "is_deleted",
     "put",
+    "put_as",
     "to_numpy",
 ]
 
 _COPY_NOW = pjrt.HostBufferSemantics.IMMUTABLE_ONLY_DURING_CALL
 _ZERO_COPY = pjrt.HostBufferSemantics.ZERO_COPY
-_DEFAULTS = {bool: np.dtype(bool), int: np.dtype(np.int32), float: np.dtype(np.float32)}
-_COMPLEX = np.dtype(np.complex64)
+_SCALARS: dict[type, np.dtype[Any]] = {
+    bool: np.dtype(np.bool_),
+    int: np.dtype(np.int32),
+    float: np.dtype(np.float32),
+    complex: np.dtype(np.complex64),
+}
+_SCALAR_AVALS = {kind: AbstractValue((), dtype, True) for kind, dtype in _SCALARS.items()}
 
 
 def put(
@@ -40,8 +47,8 @@ def put(
     """Puts a NumPy array or a Python scalar on a device.
 
     Args:
-        x: an array of any shape and a dtype that XLA knows, or a Python scalar (bool, int32, float32,
-            complex64), which makes a weakly typed buffer of shape ``()``.
+        x: an array of any shape and a dtype that XLA knows; a Python scalar (bool, int32, float32,
+            complex64) or a NumPy scalar, which makes a weakly typed buffer of shape ``()``.
         device: where to; the default device if not given.
         committed: whether computations must run where this buffer is.
         weak_type: overrides the weak type.
@@ -53,23 +60,30 @@ def put(
 
     Raises:
         TypeError: the dtype has no counterpart in XLA.
+        OverflowError: a Python integer does not fit int32.
 
     Example:
         >>> to_numpy(put(np.float32([1, 2])))
         array([1., 2.], dtype=float32)
     """
-    weak = False
-    if not isinstance(x, np.ndarray):
-        if type(x) in _DEFAULTS:
-            x, weak = np.asarray(x, _DEFAULTS[type(x)]), True
-        elif type(x) is complex:
-            x, weak = np.asarray(x, _COMPLEX), True
-        else:
-            x = np.asarray(x)
-    if not x.dtype.isnative:
+    aval = host_abstract(x)
+    if aval is None:
+        x = np.asarray(x)
+        aval = AbstractValue(x.shape, x.dtype)
+    if weak_type is not None and weak_type is not aval.weak_type:
+        aval = AbstractValue(aval.shape, aval.dtype, weak_type)
+    return put_as(x, aval, device, committed, may_alias)
+
+
+def put_as(
+    x: Any, aval: AbstractValue, device: Any = None, committed: bool = True, may_alias: bool = False
+) -> Any:
+    """As `put`, of data whose abstract value is known: what `host_abstract` says, but for the weak type."""
+    if type(x) is not np.ndarray:
+        x = np.asarray(x, aval.dtype)
+    elif not x.dtype.isnative:
         x = x.astype(x.dtype.newbyteorder("="))
     sharding = sharding_of(default_device() if device is None else device)
-    aval = AbstractValue(x.shape, x.dtype, weak if weak_type is None else weak_type)
     semantics = _ZERO_COPY if may_alias else _COPY_NOW
     try:
         return pjrt.batched_device_put(
@@ -80,6 +94,19 @@ def put(
             message = f"an array of dtype {x.dtype} cannot be put on a device; convert it to numbers first"
             raise TypeError(message) from error
         raise
+
+
+def host_abstract(x: Any) -> AbstractValue | None:
+    """What `put` would make of a NumPy array or scalar or a Python scalar; None for anything else."""
+    found = _SCALAR_AVALS.get(type(x))
+    if found is not None:
+        return found
+    if isinstance(x, np.ndarray):
+        dtype = x.dtype
+        return AbstractValue(x.shape, dtype if dtype.isnative else dtype.newbyteorder("="))
+    if isinstance(x, np.generic):
+        return AbstractValue((), x.dtype, True)
+    return None
 
 
 def abstract(impl: Any) -> AbstractValue:

@@ -145,9 +145,19 @@ class Executable:
         out_avals: shapes, dtypes and weak types of the results.
         devices: where it runs.
         out_shardings: one sharding for each result.
+        handlers: what makes an ``ArrayImpl`` of each result.
     """
 
-    __slots__ = ("_handlers", "_module", "devices", "in_avals", "loaded", "options", "out_avals", "out_shardings")
+    __slots__ = (
+        "_module",
+        "devices",
+        "handlers",
+        "in_avals",
+        "loaded",
+        "options",
+        "out_avals",
+        "out_shardings",
+    )
 
     def __init__(
         self,
@@ -165,7 +175,7 @@ class Executable:
         self.options = options
         self._module = module
         self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices)
-        self._handlers = [
+        self.handlers = [
             pjrt.result_handler(aval, sharding, True)
             for aval, sharding in zip(self.out_avals, self.out_shardings, strict=True)
         ]
@@ -182,7 +192,7 @@ class Executable:
         Raises:
             XlaRuntimeError: a shape or dtype does not fit, or a buffer was deleted or donated.
         """
-        return self.loaded.execute_sharded(arguments).consume_with_handlers(self._handlers)  # type: ignore[no-any-return]
+        return self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)  # type: ignore[no-any-return]
 
     def place(self, arguments: Sequence[Any]) -> list[Any]:
         """The arguments, those on another device copied to this executable's one device."""

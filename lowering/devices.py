@@ -16,7 +16,7 @@ from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.plugins import find_plugins, platform_name
 
-__all__ = ["client", "default_device", "devices", "platform_of", "platforms", "sharding_of"]
+__all__ = ["client", "default_device", "devices", "platform_of", "platforms", "several_devices", "sharding_of"]
 
 # Best first: where a plugin is installed, it was installed to be used.
 _PREFERENCE = ("tpu", "cuda", "rocm")
@@ -24,6 +24,10 @@ _PREFERENCE = ("tpu", "cuda", "rocm")
 _lock = threading.RLock()
 _clients: dict[str, Any] = {}
 _failures: dict[str, str] = {}
+
+# True in a truth test once this process holds more than one device: only then need a call look at where its
+# arguments are.
+several_devices: list[bool] = []
 
 
 def _requested() -> tuple[str, ...] | None:
@@ -78,6 +82,8 @@ def client(platform: str | None = None) -> Any:
         if name not in _clients:
             try:
                 _clients[name] = _make_client(name)
+                if sum(len(made.devices()) for made in _clients.values()) > 1:
+                    several_devices.append(True)
             except DeviceError as error:
                 _failures[name] = str(error)
                 raise

@@ -1,102 +1,134 @@
-"""DLPack: the memory of a buffer handed to another library, and another library's memory as a buffer.
+"""DLPack: a buffer's memory handed to another library, and another library's memory as a buffer.
 
-On the CPU an import goes through a NumPy view, never through jaxlib's own import: that one imports the jax
-package if it is installed.
+On the CPU an import goes through a NumPy view and never through jaxlib's own import, which imports the jax
+package behind one's back when it is installed.
 """
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
-__all__ = ["SUB_BYTE_DTYPES", "view_of_capsule"]
+from mycc.lowering import pjrt
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.buffers import copy_to_device, device_of, put, to_numpy
+from mycc.lowering.capsules import view_of_capsule
+from mycc.lowering.devices import client, default_device, sharding_of
 
-SUB_BYTE_DTYPES = frozenset(
-    np.dtype(getattr(ml_dtypes, name))
-    for name in ("int2", "uint2", "int4", "uint4", "float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
-    if hasattr(ml_dtypes, name)
-)
+__all__ = ["dlpack_device", "from_dlpack", "to_dlpack"]
 
-
-class _DLDevice(ctypes.Structure):
-    _fields_ = (("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32))
-
-
-class _DLDataType(ctypes.Structure):
-    _fields_ = (("code", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("lanes", ctypes.c_uint16))
+# DLDeviceType: 1 host, 2 CUDA, 3 pinned host memory of CUDA, 10 ROCm.
+_PLATFORMS = {1: "cpu", 2: "cuda", 3: "cuda", 10: "rocm"}
+_TYPES = {"cpu": 1, "cuda": 2, "gpu": 2, "rocm": 10}
 
 
-class _DLTensor(ctypes.Structure):
-    """The head of a DLManagedTensor, laid out as in DLPack's header."""
-
-    _fields_ = (
-        ("data", ctypes.c_void_p),
-        ("device", _DLDevice),
-        ("ndim", ctypes.c_int32),
-        ("dtype", _DLDataType),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("strides", ctypes.POINTER(ctypes.c_int64)),
-        ("byte_offset", ctypes.c_uint64),
-    )
-
-
-_get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_get_pointer.restype = ctypes.c_void_p
-_get_pointer.argtypes = (ctypes.py_object, ctypes.c_char_p)
-
-# DLPack's type codes: 0 int, 1 unsigned, 2 float, 4 bfloat, 5 complex, 6 bool, then the 8-bit floats.
-_DTYPES: dict[tuple[int, int], np.dtype[Any]] = {
-    **{(0, bits): np.dtype(f"int{bits}") for bits in (8, 16, 32, 64)},
-    **{(1, bits): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)},
-    **{(2, bits): np.dtype(f"float{bits}") for bits in (16, 32, 64)},
-    **{(5, bits): np.dtype(f"complex{bits}") for bits in (64, 128)},
-    (4, 16): np.dtype(ml_dtypes.bfloat16),
-    (6, 8): np.dtype(bool),
-    (7, 8): np.dtype(ml_dtypes.float8_e3m4),
-    (8, 8): np.dtype(ml_dtypes.float8_e4m3),
-    (9, 8): np.dtype(ml_dtypes.float8_e4m3b11fnuz),
-    (10, 8): np.dtype(ml_dtypes.float8_e4m3fn),
-    (11, 8): np.dtype(ml_dtypes.float8_e4m3fnuz),
-    (12, 8): np.dtype(ml_dtypes.float8_e5m2),
-    (13, 8): np.dtype(ml_dtypes.float8_e5m2fnuz),
-    (14, 8): np.dtype(ml_dtypes.float8_e8m0fnu),
-}
-
-
-def view_of_capsule(capsule: Any) -> np.ndarray[Any, Any]:
-    """A read-only NumPy view of the host memory in an unversioned DLPack capsule.
-
-    The view keeps the capsule, and so its producer's memory, alive. Unlike ``numpy.from_dlpack`` it knows
-    the dtypes of ``ml_dtypes``.
+def dlpack_device(impl: Any) -> tuple[int, int]:
+    """What ``__dlpack_device__`` returns for a buffer: (device type, device number).
 
     Raises:
-        BufferError: the tensor is not in host memory, or its dtype has no NumPy counterpart.
+        BufferError: DLPack has no name for the device.
     """
-    tensor = _DLTensor.from_address(_get_pointer(capsule, b"dltensor"))
-    if tensor.device.device_type != 1:
-        raise BufferError(f"a DLPack tensor on device type {tensor.device.device_type} is not in host memory")
-    dtype = _DTYPES.get((tensor.dtype.code, tensor.dtype.bits))
-    if dtype is None or tensor.dtype.lanes != 1:
-        raise BufferError(f"DLPack type code {tensor.dtype.code} of {tensor.dtype.bits} bits is not supported")
-    shape = tuple(tensor.shape[axis] for axis in range(tensor.ndim))
-    if 0 in shape:
-        return _read_only(np.zeros(shape, dtype))
-    strides = None
-    extent = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    if tensor.strides:
-        strides = tuple(tensor.strides[axis] * dtype.itemsize for axis in range(tensor.ndim))
-        if any(stride < 0 for stride in strides):
-            raise BufferError("DLPack tensors with negative strides are not supported; copy the array first")
-        extent = dtype.itemsize + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    memory = (ctypes.c_char * extent).from_address(tensor.data + tensor.byte_offset)
-    # The ctypes object is the base of every view of this memory, so the capsule lives as long as they do.
-    memory.capsule = capsule  # type: ignore[attr-defined]
-    return _read_only(np.ndarray(shape, dtype, memory, 0, strides))
+    device = device_of(impl)
+    kind = _TYPES.get(device.platform)
+    if kind is None:
+        raise BufferError(f"DLPack cannot name the platform {device.platform!r}; copy the array to the CPU first")
+    return kind, int(device.local_hardware_id or 0)
 
 
-def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    array.flags.writeable = False
-    return array
+def to_dlpack(
+    impl: Any,
+    *,
+    stream: int | None = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: tuple[int, int] | None = None,
+    copy: bool | None = None,
+) -> Any:
+    """A DLPack capsule of a buffer, with the arguments of the protocol's ``__dlpack__``.
+
+    Args:
+        impl: the buffer.
+        stream: the consumer's stream, which is made to wait for the data (CUDA; None on the CPU).
+        max_version: the newest version that the consumer understands. The capsule is always unversioned,
+            which every consumer must understand.
+        dl_device: where the consumer wants the data.
+        copy: True for a copy, False for none at any price, None for one only where it is needed.
+
+    Returns:
+        A capsule that keeps the memory alive. The memory must not be written to: mycc's arrays share it.
+
+    Raises:
+        BufferError: the dtype or the device has no DLPack counterpart, or ``copy=False`` needs a copy.
+    """
+    del max_version
+    if impl.is_deleted():
+        raise BufferError("the array was deleted or donated to a computation and has no data any more")
+    here = dlpack_device(impl)
+    if dl_device is not None and tuple(map(int, dl_device)) != here:
+        if copy is False:
+            raise BufferError(f"the array is on DLPack device {here}, not {dl_device}, and copy=False forbids to move it")
+        impl = copy_to_device(impl, _device(*dl_device))
+    elif copy:
+        impl = copy_to_device(impl, device_of(impl), always=True)
+    try:
+        return pjrt.buffer_to_dlpack(impl, None if stream is None or here[0] == 1 else int(stream))
+    except pjrt.XlaRuntimeError as error:
+        raise BufferError(f"the array cannot be exported through DLPack: {error}") from error
+
+
+def from_dlpack(source: Any, *, device: Any = None, copy: bool | None = None) -> Any:
+    """A buffer of another library's array, without a copy where memory and alignment allow.
+
+    Args:
+        source: an object with ``__dlpack__`` and ``__dlpack_device__``.
+        device: where the buffer is to be; default: where the data are.
+        copy: True for a copy, False for none at any price, None for one only where it is needed (another
+            device, strides that are not those of a contiguous array, memory not aligned for XLA).
+
+    Returns:
+        An ``ArrayImpl``. Without a copy it shares the memory, which must not be written to any more.
+
+    Raises:
+        TypeError: the object does not speak DLPack.
+        BufferError: its device or dtype is not supported, or ``copy=False`` needs a copy.
+    """
+    if not hasattr(source, "__dlpack__") or not hasattr(source, "__dlpack_device__"):
+        raise TypeError(f"{type(source).__qualname__} does not speak DLPack; pass an object with __dlpack__")
+    kind, number = (int(part) for part in source.__dlpack_device__())
+    if kind == 1:
+        return _from_host(source, device, copy)
+    there = _device(kind, number)
+    if device is not None and device is not there and copy is False:
+        raise BufferError(f"the data are on {there}, not on {device}, and copy=False forbids to move them")
+    stream = there.get_stream_for_external_ready_events()
+    raw = pjrt.dlpack_to_buffer(source.__dlpack__(stream=stream), there, stream, copy)
+    # jaxlib describes it by whatever sharding and aval jax has, or by none if jax is not installed.
+    aval = AbstractValue(tuple(raw.shape), raw.dtype)
+    made = raw._rewrap_with_aval_and_sharding(aval, sharding_of(there))
+    return made if device is None else copy_to_device(made, device)
+
+
+def _from_host(source: Any, device: Any, copy: bool | None) -> Any:
+    try:
+        view = np.from_dlpack(source)
+    except (BufferError, RuntimeError, TypeError):
+        # Most often a dtype that NumPy itself does not have, such as bfloat16.
+        view = view_of_capsule(source.__dlpack__())
+    target = device
+    if target is None:
+        best = default_device()
+        target = best if best.platform == "cpu" else client("cpu").local_devices()[0]
+    made = put(view, target, may_alias=copy is not True)
+    if copy is False and (target.platform != "cpu" or not np.shares_memory(to_numpy(made), view)):
+        raise BufferError(
+            "the data cannot be used without a copy (another device, strides, or memory that is not aligned "
+            "to 64 bytes), and copy=False forbids one"
+        )
+    return made
+
+
+def _device(kind: int, number: int) -> Any:
+    platform = _PLATFORMS.get(int(kind))
+    if platform is None:
+        raise BufferError(f"DLPack device type {kind} is not supported")
+    return client(platform).device_from_local_hardware_id(int(number))

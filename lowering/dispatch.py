@@ -1,0 +1,333 @@
+"""Calls of compiled functions, from handles to handles, as fast as Python can make them.
+
+jaxlib's C++ dispatcher is not used. It needs process-wide settings that the jax package takes over as soon
+as it is imported, flattens and hashes through the handle class at 0.8 us an argument, and was measured
+slower than the closure below (see ``benchmarks``): what remains to be paid is PJRT's own execution.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mycc.dialects.errors import DeviceError, MyccError
+from mycc.lowering import buffers, pjrt
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.compile import Executable
+from mycc.lowering.devices import several_devices
+from mycc.lowering.pytrees import dispatch_registry
+
+__all__ = ["TRACING", "Compiled", "context", "make_dispatcher", "swap_context"]
+
+TRACING = "tracing"
+
+# Threads in a context other than None, as a list: looking at its truth is what a call pays when there is
+# none, a seventh of reading a thread-local.
+_busy: list[None] = []
+
+
+class _State(threading.local):
+    context: Hashable = None
+
+
+_state = _State()
+
+
+def context() -> Hashable:
+    """The context of this thread, which is part of the key of every compiled function; None at rest."""
+    return _state.context
+
+
+def swap_context(new: Hashable) -> Hashable:
+    """Sets the context of this thread and returns the old one, to be put back when it ends.
+
+    Args:
+        new: `TRACING` while a trace is active, which sends calls to ``inline``; otherwise any hashable value
+            that compiled code depends on (precision, mesh); None at rest.
+    """
+    old = _state.context
+    if (old is None) is not (new is None):
+        if new is None:
+            _busy.pop()
+        else:
+            _busy.append(None)
+    _state.context = new
+    return old
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What one signature of a function was compiled to.
+
+    Args:
+        executable: takes the hidden arguments, then the leaves of the dynamic arguments.
+        out_tree: the structure of the results, flattened with `pytrees.dispatch_registry`.
+        hidden: gives the buffers of captured arrays, asked for at every call.
+        kept: positions, among hidden arguments and leaves, of those that the executable takes; default all.
+    """
+
+    executable: Executable
+    out_tree: Any
+    hidden: Callable[[], Sequence[Any]] | None = None
+    kept: tuple[int, ...] | None = None
+
+
+# A function called with ever new static arguments must not hold every executable that it ever had.
+_CAPACITY = 4096
+
+
+def make_dispatcher(
+    name: str,
+    compile: Callable[[tuple[Any, ...], dict[str, Any]], Compiled],
+    inline: Callable[[tuple[Any, ...], dict[str, Any]], Any],
+    *,
+    handle: type,
+    convert: Callable[[Any], Any] | None = None,
+    static_argnums: Sequence[int] = (),
+    static_argnames: Sequence[str] = (),
+) -> Callable[..., Any]:
+    """The callable that users get from ``jit``.
+
+    Args:
+        name: the function's name, for error messages.
+        compile: ``(args, kwargs) -> Compiled``, called once for each signature (structure, shapes, dtypes,
+            weak types, static arguments, context; devices, where the process has several). It must not run
+            the program. When two threads meet a new signature at once, one compiles and one waits.
+        inline: ``(args, kwargs) -> results``, called in place of all this in the context `TRACING`, or when
+            an argument is of a proper subclass of ``handle`` (a tracer).
+        handle: the class of concrete arrays, with an attribute ``_data`` that holds the ``ArrayImpl`` and a
+            constructor that accepts it as its only argument.
+        convert: turns a leaf that is neither a handle, a NumPy array nor a scalar into one; default: refuse.
+        static_argnums: positions of arguments that are part of the signature by value.
+        static_argnames: names of such arguments, where they are passed by keyword.
+
+    Returns:
+        A plain Python function, on which further attributes may be set. ``cache_clear()`` and
+        ``cache_size()`` are there.
+
+    Raises:
+        TypeError: (the returned function) an argument is no array, or a static one is not hashable.
+        DeviceError: (the returned function) committed arguments live on different devices.
+    """
+    table = _Table(name, compile, inline, handle, convert, tuple(static_argnums), frozenset(static_argnames))
+    slow, mixed, lookup = table.call, table.call_mixed, table.flat.get
+    has_static = bool(static_argnums or static_argnames)
+
+    def dispatch(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or _busy or several_devices:
+            return slow(args, kwargs)
+        data = [x._data for x in args if type(x) is handle]
+        if len(data) == len(args):
+            run = lookup(tuple([impl.aval for impl in data]))
+            return slow(args, kwargs) if run is None else run(data)
+        return slow(args, kwargs) if has_static else mixed(args)
+
+    dispatch.cache_clear = table.clear  # type: ignore[attr-defined]
+    dispatch.cache_size = table.__len__  # type: ignore[attr-defined]
+    return dispatch
+
+
+class _Table:
+    """Signatures of one function and what they were compiled to.
+
+    ``flat`` answers for calls whose arguments are all handles, by their abstract values alone; ``entries``
+    answers for all calls.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        compile: Callable[..., Compiled],
+        inline: Callable[..., Any],
+        handle: type,
+        convert: Callable[[Any], Any] | None,
+        static_argnums: tuple[int, ...],
+        static_argnames: frozenset[str],
+    ) -> None:
+        self.name = name
+        self.compile = compile
+        self.inline = inline
+        self.handle = handle
+        self.convert = convert
+        self.static_argnums = static_argnums
+        self.static_argnames = static_argnames
+        self.flat: dict[tuple[AbstractValue, ...], Callable[[list[Any]], Any]] = {}
+        self.entries: dict[Hashable, tuple[Callable[[list[Any]], Any], Executable]] = {}
+        self.lock = threading.Lock()
+        self.pending: dict[Hashable, threading.RLock] = {}
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def clear(self) -> None:
+        """Forgets every signature."""
+        with self.lock:
+            self.flat.clear()
+            self.entries.clear()
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The general case of a call."""
+        if _state.context is TRACING:
+            return self.inline(args, kwargs)
+        dynamic, static = self._split(args, kwargs)
+        leaves, tree = dispatch_registry.flatten(dynamic)
+        handle, on_host = self.handle, False
+        values = [leaf._data for leaf in leaves if type(leaf) is handle]
+        if len(values) == len(leaves):
+            described: list[Any] = [impl.aval for impl in values]
+        else:
+            pairs = [self._described(leaf) for leaf in leaves]
+            if None in pairs:
+                return self.inline(args, kwargs)
+            values, described, on_host = [pair[0] for pair in pairs], [pair[1] for pair in pairs], True
+        if several_devices:
+            described += [(v._sharding, v._committed) if isinstance(v, pjrt.ArrayImpl) else None for v in values]
+        key = (tree, static, _state.context, tuple(described))
+        run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
+        if on_host or several_devices:
+            values = self._place(values, described, executable)
+        return run(values)
+
+    def call_mixed(self, args: tuple[Any, ...]) -> Any:
+        """A call with positional arguments only, some of them host data; at rest, on one device."""
+        data: list[Any] = []
+        key: list[AbstractValue] = []
+        on_host: list[int] = []
+        for x in args:
+            if type(x) is self.handle:
+                x = x._data
+                key.append(x.aval)
+            else:
+                aval = buffers.host_abstract(x)
+                if aval is None:
+                    return self.call(args, {})
+                on_host.append(len(data))
+                key.append(aval)
+            data.append(x)
+        found = self.flat.get(tuple(key))
+        if found is None:
+            return self.call(args, {})
+        for position in on_host:
+            data[position] = buffers.put_as(data[position], key[position])
+        return found(data)
+
+    def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Hashable]:
+        if not self.static_argnums and not self.static_argnames:
+            return (args, kwargs), ()
+        positions = {n if n >= 0 else n + len(args) for n in self.static_argnums}
+        static = [(type(args[n]), args[n]) for n in sorted(positions) if 0 <= n < len(args)]
+        static += [(key, type(kwargs[key]), kwargs[key]) for key in sorted(self.static_argnames & kwargs.keys())]
+        try:
+            hash(tuple(static))
+        except TypeError as error:
+            raise TypeError(
+                f"a static argument of {self.name} is not hashable ({error}); pass a tuple in place of a list, "
+                "or take the argument out of static_argnums / static_argnames"
+            ) from None
+        dynamic = tuple(arg for n, arg in enumerate(args) if n not in positions)
+        named = {key: value for key, value in kwargs.items() if key not in self.static_argnames}
+        return (dynamic, named), tuple(static)
+
+    def _described(self, leaf: Any) -> tuple[Any, AbstractValue] | None:
+        """A leaf's buffer or host data, with its abstract value; None if it is a tracer."""
+        aval = buffers.host_abstract(leaf)
+        if aval is None and self.convert is not None and not isinstance(leaf, self.handle):
+            leaf = self.convert(leaf)
+            aval = buffers.host_abstract(leaf)
+        if aval is not None:
+            return leaf, aval
+        if type(leaf) is self.handle:
+            return leaf._data, leaf._data.aval
+        if isinstance(leaf, self.handle):
+            return None
+        raise TypeError(
+            f"{self.name} was called with an argument of type {type(leaf).__qualname__}, which is not an "
+            "array or a scalar; name it in static_argnums or static_argnames to pass it as a constant"
+        )
+
+    def _place(self, values: list[Any], described: list[Any], executable: Executable) -> list[Any]:
+        device = executable.devices[0]
+        placed = []
+        for value, aval in zip(values, described, strict=False):
+            if not isinstance(value, pjrt.ArrayImpl):
+                value = buffers.put_as(value, aval, device)
+            elif len(executable.devices) == 1 and buffers.device_of(value) is not device:
+                if value._committed:
+                    raise DeviceError(
+                        f"{self.name} runs on {device}, but an argument was put on {buffers.device_of(value)}; "
+                        "move it with device_put"
+                    )
+                value = buffers.copy_to_device(value, device)
+            placed.append(value)
+        return placed
+
+    def _miss(self, key: Hashable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with self.lock:
+            waiting = self.pending.setdefault(key, threading.RLock())
+        with waiting:
+            entry = self.entries.get(key)
+            if entry is not None:
+                return entry
+            compiled = self.compile(args, kwargs)
+            entry = (_runner(compiled, self.handle), compiled.executable)
+            with self.lock:
+                self.pending.pop(key, None)
+                if len(self.entries) >= _CAPACITY:
+                    self.entries.pop(next(iter(self.entries)))
+                self.entries[key] = entry
+                if self._is_flat(args, kwargs):
+                    if len(self.flat) >= _CAPACITY:
+                        self.flat.pop(next(iter(self.flat)))
+                    avals = (self._described(arg) for arg in args)
+                    self.flat[tuple(pair[1] for pair in avals if pair)] = entry[0]
+            return entry
+
+    def _is_flat(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        if kwargs or self.static_argnums or self.static_argnames or _state.context is not None or several_devices:
+            return False
+        return all(type(arg) is self.handle or buffers.host_abstract(arg) is not None for arg in args)
+
+
+def _runner(compiled: Compiled, handle: type) -> Callable[[list[Any]], Any]:
+    """A function from argument buffers to results, with nothing left to decide."""
+    executable, hidden, kept = compiled.executable, compiled.hidden, compiled.kept
+    execute = executable.loaded.execute_sharded
+    handlers = executable.handlers
+    unflatten = compiled.out_tree.unflatten
+    new: Any = handle
+
+    def run(data: list[Any]) -> Any:
+        try:
+            out = execute(data).consume_with_handlers(handlers)
+        except pjrt.XlaRuntimeError as error:
+            raise _explained(error, data) from error
+        return unflatten([new(impl) for impl in out])
+
+    def run_one(data: list[Any]) -> Any:
+        try:
+            return new(execute(data).consume_with_handlers(handlers)[0])
+        except pjrt.XlaRuntimeError as error:
+            raise _explained(error, data) from error
+
+    plain = run_one if str(compiled.out_tree) == "PyTreeDef(*)" else run
+    if hidden is None and kept is None:
+        return plain
+
+    def run_with_hidden(data: list[Any]) -> Any:
+        if hidden is not None:
+            data = [*hidden(), *data]
+        return plain(data if kept is None else [data[i] for i in kept])
+
+    return run_with_hidden
+
+
+def _explained(error: Exception, data: Sequence[Any]) -> Exception:
+    gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
+    if not gone:
+        return error
+    return MyccError(
+        f"argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and has no data "
+        "any more; keep a copy, or do not donate it"
+    )

@@ -1,0 +1,63 @@
+"""The named pipelines: what happens to a module between the tracer and XLA, as lists that read top to bottom."""
+
+from __future__ import annotations
+
+from mycc.dialects.errors import MyccError
+from mycc.dialects.mlir import ir
+from mycc.dialects.transform import AUTODIFF, match, target_of
+from mycc.passes.autodiff import Autodiff
+from mycc.passes.batch import Batch
+from mycc.passes.locations import describe
+from mycc.passes.pipeline import Pipeline
+from mycc.passes.resolve import Resolve
+from mycc.passes.symbols import Symbols, callees, operations
+
+__all__ = ["check_expanded", "default_pipeline", "expansion"]
+
+_CLEANUP = ("inline", "symbol-dce", "canonicalize", "cse")
+
+
+def expansion(module: ir.Module) -> Pipeline:
+    """The passes that expand every transform operation of a module: as many rounds as transforms nest."""
+    passes: list[Autodiff | Batch | Resolve] = []
+    for round_ in range(_rounds(module)):
+        passes.append(Autodiff() if round_ % 2 == 0 else Batch())
+    return Pipeline([*passes, Resolve()])
+
+
+def default_pipeline(module: ir.Module) -> Pipeline:
+    """What `jit` runs on a traced module before it is handed to XLA."""
+    return expansion(module) + list(_CLEANUP)
+
+
+def _rounds(module: ir.Module) -> int:
+    """How often autodiff and batch must alternate: even rounds are autodiff's, odd ones batch's."""
+    symbols = Symbols(module)
+    done_after: dict[str, int] = {}
+    for symbol in symbols.callee_first():
+        last = 0
+        for op in operations(symbols[symbol]):
+            for callee in callees(op):
+                ready = done_after.get(callee, 0)
+                transform = match(op)
+                if transform is not None:
+                    parity = 0 if transform.kind in AUTODIFF else 1
+                    ready += 1 if ready % 2 == parity else 2
+                last = max(last, ready)
+        done_after[symbol] = last
+    return max(done_after.values(), default=0)
+
+
+def check_expanded(module: ir.Module) -> None:
+    """Refuse a module that still holds an operation of mycc's dialect.
+
+    Raises:
+        MyccError: with the operation and its line; XLA knows none of them.
+    """
+    for op in (op for function in Symbols(module).functions.values() for op in operations(function)):
+        target = target_of(op)
+        if target.startswith("mycc."):
+            raise MyccError(
+                f"{describe(op.location)}: '{target}' is left in the module after its expansion; "
+                "run the passes autodiff, batch and resolve before handing it to XLA"
+            )
