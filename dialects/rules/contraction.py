@@ -47,7 +47,7 @@ class Contraction:
         if op.name == "stablehlo.dot":
             contracting = ((len(op.operands[0].type.shape) - 1,), (0,))
             return Contraction(((), ()), contracting, element, precision)
-        dims = attributes["dot_dimension_numbers"]
+        dims = hlo.DotDimensionNumbers(attributes["dot_dimension_numbers"])
         batching = (tuple(dims.lhs_batching_dimensions), tuple(dims.rhs_batching_dimensions))
         contracting = (tuple(dims.lhs_contracting_dimensions), tuple(dims.rhs_contracting_dimensions))
         return Contraction(batching, contracting, element, precision, attributes.get("algorithm"))
@@ -90,7 +90,7 @@ def _swap_precision(precision: ir.Attribute | None) -> ir.Attribute | None:
 def _swap_algorithm(algorithm: ir.Attribute | None) -> ir.Attribute | None:
     if algorithm is None:
         return None
-    a = algorithm
+    a = hlo.DotAlgorithm(algorithm)
     return hlo.DotAlgorithm.get(
         a.rhs_precision_type,
         a.lhs_precision_type,

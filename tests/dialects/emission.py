@@ -1,0 +1,43 @@
+"""What the rules emit, for tests that count operations."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from harness import Case, Program
+from mycc.dialects import ops, transform
+from mycc.dialects.types import is_differentiable
+
+
+def pulled_back(case: Case) -> list[str]:
+    """The operations, as text, of the module that gives a case's cotangents for a cotangent that is an argument."""
+    return _expanded(case, True)
+
+
+def pushed_forward(case: Case) -> list[str]:
+    """The operations, as text, of the module that gives a case's tangents for tangents that are arguments."""
+    return _expanded(case, False)
+
+
+def names(operations: list[str]) -> list[str]:
+    """The names of operations without their dialect, regions' operations included."""
+    return [found for text in operations for found in re.findall(r"(?:stablehlo|chlo)\.(\w+)[\" ]", text) if found != "return"]
+
+
+def _expanded(case: Case, reverse: bool) -> list[str]:
+    program = Program()
+    operands = case.sample(np.random.default_rng(0))
+    active = case.flags(operands)
+    f = program.function(case, operands)
+    seeded = tuple(map(is_differentiable, f.results))
+    types, flags = (f.results, seeded) if reverse else (f.arguments, active)
+    with program.main():
+        primals = [program.input(x) for x in operands]
+        seeds = [program.input(np.ones(type_.shape)) for type_, flag in zip(types, flags, strict=True) if flag]
+        seeds = [ops.convert(s, t.element_type) for s, t in zip(seeds, (t for t, f in zip(types, flags) if f))]
+        build = transform.vjp if reverse else transform.jvp
+        program.output(build(f, active, seeded, primals, seeds)[len(f.results) :])
+    program.run()
+    entry = next(op for op in program.module.body.operations if op.operation.attributes["sym_name"].value == "main")
+    return [str(op.operation) for op in list(entry.regions[0].blocks[0].operations)[:-1]]
