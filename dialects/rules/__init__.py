@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from mycc.dialects.record import Record
-from mycc.dialects.rules import contraction, elementwise, functions, indexing, reduction, shape
+from mycc.dialects.rules import (
+    choice,
+    contraction,
+    elementwise,
+    functions,
+    indexing,
+    parts,
+    reduction,
+    shape,
+    special,
+)
 
 __all__ = ["RECORDS"]
 
 RECORDS: dict[str, Record] = {
     record.name: record
-    for kind in (elementwise, shape, contraction, reduction, indexing, functions)
+    for kind in (elementwise, choice, parts, special, shape, contraction, reduction, indexing, functions)
     for record in kind.RECORDS
 }

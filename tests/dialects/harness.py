@@ -24,8 +24,10 @@ from mycc.dialects import ops, transform
 from mycc.dialects.mlir import context, ir, unknown
 from mycc.dialects.types import dtype_of, element_type, is_differentiable, tensor
 from mycc.lowering.buffers import put, to_numpy
-from mycc.lowering.compile import compile_module
+from mycc.lowering.compile import CompileSettings, compile_module
 from mycc.lowering.devices import client
+from mycc.passes.autodiff import Autodiff
+from mycc.passes.batch import Batch
 from mycc.passes.pipeline import Pipeline
 
 Array = np.ndarray[Any, Any]
@@ -151,6 +153,7 @@ def uniform(rng: np.random.Generator, shape: Sequence[int], dtype: Any, low: flo
     if dtype == np.bool_:
         return np.asarray(rng.integers(0, 2, shape).astype(np.bool_))
     if dtype.kind in "iu":
+        low, high = (max(low, 0), max(high, 0)) if dtype.kind == "u" else (low, high)
         return np.asarray(rng.integers(int(low), int(high) + 1, shape).astype(dtype))
     x = np.asarray(rng.uniform(low, high, shape))
     if dtype.kind == "c":
@@ -238,13 +241,17 @@ class Program:
         self._outputs.extend(values)
         return list(range(len(self._outputs) - len(values), len(self._outputs)))
 
-    def run(self) -> list[Array]:
-        """Expand all transforms, compile, run, and give the outputs."""
+    def compile(self) -> Callable[[Sequence[Array]], list[Array]]:
+        """Expand all transforms and compile; gives the function from inputs to outputs."""
         with context, unknown:
             self._close(self._main, self._block, self._outputs)
         assert self.module.operation.verify()
         expand(self.module)
-        return execute(self.module, self.inputs)
+        return executable(self.module)
+
+    def run(self) -> list[Array]:
+        """The outputs for the inputs given at construction."""
+        return self.compile()(self.inputs)
 
 
 class _Scope:
@@ -276,20 +283,42 @@ def transforms_left(module: ir.Module) -> bool:
 
 def expand(module: ir.Module) -> None:
     """Run autodiff and batch until no transform operation is left, then legalize CHLO."""
-    rounds = Pipeline.parse("autodiff,batch")
     for _ in range(10):
         if not transforms_left(module):
             break
-        rounds.run(module)
+        Pipeline([Autodiff(), Batch()]).run(module)
     assert not transforms_left(module), f"transforms left:\n{module}"
     Pipeline.parse("inline,symbol-dce,func.func(chlo-legalize-to-stablehlo,canonicalize),cse").run(module)
 
 
-def execute(module: ir.Module, inputs: Sequence[Array]) -> list[Array]:
-    """Compile a module by XLA for the host and run it."""
+# The checks compile many operations and run them once.
+_SETTINGS = CompileSettings(
+    tiny=True,
+    env_option_overrides=(("xla_backend_optimization_level", 0), ("xla_llvm_disable_expensive_passes", True)),
+)
+
+
+def executable(module: ir.Module) -> Callable[[Sequence[Array]], list[Array]]:
+    """Compile a module by XLA for the host; gives the function from inputs to outputs."""
     device = client("cpu").devices()[0]
-    executable = compile_module(module, devices=[device])
-    return [to_numpy(y) for y in executable.execute([put(x, device) for x in inputs])]
+    compiled = compile_module(module, devices=[device], options=_SETTINGS)
+    return lambda inputs: [to_numpy(y) for y in compiled.execute([put(x, device) for x in inputs])]
+
+
+def evaluate(cases: Sequence[Case], operands: Sequence[Sequence[Sequence[Array]]]) -> list[list[list[Array]]]:
+    """The results of each case for each of its sets of operands, from one module that runs many times."""
+    program, positions = Program(), []
+    for case, sets in zip(cases, operands, strict=True):
+        positions.append(program.call(case, sets[0]))
+    run = program.compile()
+    results: list[list[list[Array]]] = [[] for _ in cases]
+    for number in range(max(map(len, operands), default=0)):
+        inputs = [x for sets in operands for x in sets[min(number, len(sets) - 1)]]
+        outputs = run(inputs)
+        for found, sets, places in zip(results, operands, positions, strict=True):
+            if number < len(sets):
+                found.append([outputs[p] for p in places])
+    return results
 
 
 # ---- Checks --------------------------------------------------------------------------------------
@@ -331,24 +360,22 @@ def _listed(x: Any) -> list[Any]:
 
 def check_values(cases: Iterable[Case]) -> None:
     """The results of each case against its oracle."""
-    program, expected = Program(), []
-    for case in cases:
-        if case.oracle is None:
-            continue
-        operands = case.sample(_rng(case))
+    checked = [case for case in cases if case.oracle is not None]
+    operands = [[case.sample(_rng(case))] for case in checked]
+    failures = _Failures()
+    for case, sets, results in zip(checked, operands, evaluate(checked, operands), strict=True):
+        assert case.oracle is not None
         with np.errstate(all="ignore"):
-            want = _listed(case.oracle(*operands))
-        expected.append((case, program.call(case, operands), want))
-    outputs, failures = program.run(), _Failures()
-    for case, positions, want in expected:
-        for position, array in zip(positions, want, strict=True):
-            failures.close(case.name, outputs[position], array, case.rtol, case.atol)
+            expected = _listed(case.oracle(*sets[0]))
+        for got, want in zip(results[0], expected, strict=True):
+            failures.close(case.name, got, want, case.rtol, case.atol)
     failures.report()
 
 
 def check_forward(cases: Iterable[Case]) -> None:
     """The tangent of each case's results against central differences."""
-    program, expected = Program(), []
+    cases = list(cases)
+    program, places, moved, flags = Program(), [], [], []
     for case in cases:
         rng = _rng(case)
         operands = case.sample(rng)
@@ -359,23 +386,48 @@ def check_forward(cases: Iterable[Case]) -> None:
         with program.main():
             primals = [program.input(x) for x in operands]
             seeds = [program.input(t) for t in tangents if t is not None]
-            results = program.output(transform.jvp(f, active, seeded, primals, seeds))[len(f.results) :]
-        shifted = []
-        for steps in (-2, -1, 1, 2):
-            moved = [
-                x if t is None else x + np.asarray(steps * STEP, x.dtype) * t
-                for x, t in zip(operands, tangents, strict=True)
+            places.append(program.output(transform.jvp(f, active, seeded, primals, seeds))[len(f.results) :])
+        flags.append(seeded)
+        moved.append(
+            [
+                [
+                    x if t is None else np.asarray(x + np.asarray(steps * STEP, x.dtype) * t)
+                    for x, t in zip(operands, tangents, strict=True)
+                ]
+                for steps in (-2, -1, 1, 2)
             ]
-            positions = program.call(case, moved)
-            shifted.append([p for p, flag in zip(positions, seeded, strict=True) if flag])
-        expected.append((case, results, shifted))
+        )
     outputs, failures = program.run(), _Failures()
-    for case, results, shifted in expected:
-        for i, result in enumerate(results):
-            a, b, c, d = (outputs[positions[i]] for positions in shifted)
+    for case, positions, seeded, sets in zip(cases, places, flags, evaluate(cases, moved), strict=True):
+        columns = [column for column, flag in zip(zip(*sets, strict=True), seeded, strict=True) if flag]
+        for position, (a, b, c, d) in zip(positions, columns, strict=True):
             want = (a - d + 8 * (c - b)) / (12 * STEP)
-            failures.close(case.name, outputs[result], want, max(case.rtol, 1e-7), max(case.atol, 1e-8))
+            failures.close(case.name, outputs[position], want, max(case.rtol, 1e-7), max(case.atol, 1e-8))
     failures.report()
+
+
+def check_precision(cases: Iterable[Case]) -> None:
+    """The pullback of each case against the same computed in double precision."""
+    cases = list(cases)
+    narrow = [pullback_of(case) for case in cases]
+    wide = [pullback_of(with_sample(case, _widened(case.sample), "wide")) for case in cases]
+    operands = [[case.sample(_rng(case))] for case in narrow]
+    widened = [[[_widen(x) for x in sets[0]]] for sets in operands]
+    failures = _Failures()
+    for case, got, want in zip(cases, evaluate(narrow, operands), evaluate(wide, widened), strict=True):
+        for a, b in zip(got[0], want[0], strict=True):
+            failures.close(f"pullback({case.name})", a, b, case.rtol, case.atol)
+    failures.report()
+
+
+def _widen(x: Array) -> Array:
+    if x.dtype.kind in "iub":
+        return x
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+
+
+def _widened(sample: Sample) -> Sample:
+    return lambda rng: [_widen(x) for x in sample(rng)]
 
 
 def check_reverse(cases: Iterable[Case]) -> None:
@@ -408,18 +460,19 @@ def check_reverse(cases: Iterable[Case]) -> None:
 
 def check_batch(cases: Iterable[Case], size: int = 2, most: int = 7) -> None:
     """Each case under vmap, for every subset of batched operands (at most ``most``), against a loop."""
-    program, expected = Program(), []
-    for case in cases:
+    cases = list(cases)
+    program, sets, expected = Program(), [], []
+    for index, case in enumerate(cases):
         rng = _rng(case)
         samples = [list(case.sample(rng)) for _ in range(size)]
         operands = samples[0]
         f = program.function(case, operands)
-        allowed = [i for i in range(len(operands)) if case.batched is None or case.batched[i]]
-        subsets = [s for n in range(len(allowed), 0, -1) for s in itertools.combinations(allowed, n)]
-        for number, subset in enumerate(subsets[:most]):
+        sets.append(
+            [[s[i] if i in subset else x for i, x in enumerate(operands)] for subset in _subsets(case, most) for s in samples]
+        )
+        for number, subset in enumerate(_subsets(case, most)):
             axes = [
-                (number + i) % (operands[i].ndim + 1) if i in subset else transform.NO_AXIS
-                for i in range(len(operands))
+                (number + i) % (x.ndim + 1) if i in subset else transform.NO_AXIS for i, x in enumerate(operands)
             ]
             out_axes = [number % (len(type_.shape) + 1) for type_ in f.results]
             values = [
@@ -427,19 +480,24 @@ def check_batch(cases: Iterable[Case], size: int = 2, most: int = 7) -> None:
                 for i, axis in enumerate(axes)
             ]
             with program.main():
-                inputs = [program.input(x) for x in values]
-                batched = program.output(transform.vmap(f, axes, out_axes, size, None, inputs))
-            loop = [
-                program.call(case, [s[i] if i in subset else operands[i] for i in range(len(operands))])
-                for s in samples
-            ]
-            expected.append((f"{case.name} batched in {subset} at {axes}", case, batched, out_axes, loop))
-    outputs, failures = program.run(), _Failures()
-    for label, case, batched, out_axes, loop in expected:
-        for i, position in enumerate(batched):
-            want = np.stack([outputs[p[i]] for p in loop], out_axes[i])
+                batched = transform.vmap(f, axes, out_axes, size, None, [program.input(x) for x in values])
+                positions = program.output(batched)
+            label = f"{case.name} batched in {subset} at {axes}"
+            expected.append((label, index, number * size, positions, out_axes))
+    outputs, loops, failures = program.run(), evaluate(cases, sets), _Failures()
+    for label, index, start, positions, out_axes in expected:
+        case, loop = cases[index], loops[index][start : start + size]
+        for i, position in enumerate(positions):
+            want = np.stack([results[i] for results in loop], out_axes[i])
             failures.close(label, outputs[position], want, max(case.rtol, 1e-10), max(case.atol, 1e-12))
     failures.report()
+
+
+def _subsets(case: Case, most: int) -> list[tuple[int, ...]]:
+    """Which operands are batched in turn, all of them first."""
+    count = len(case.sample(np.random.default_rng(0)))
+    allowed = [i for i in range(count) if case.batched is None or case.batched[i]]
+    return [s for n in range(len(allowed), 0, -1) for s in itertools.combinations(allowed, n)][:most]
 
 
 def with_sample(case: Case, sample: Sample, suffix: str) -> Case:
