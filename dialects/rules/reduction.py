@@ -3,7 +3,7 @@
 A body is matched to a kind for each of its results (see `regions`): sums are linear; products multiply each
 tangent by the product of all others, which a tree of halves gives without a division; `max` and `min` split
 evenly over ties, as in JAX. A body that selects between what it accumulated and the new element (argmax and its
-kin) is differentiated by letting the position travel along with the value.
+kin) is differentiated by letting the position travel along with the value (see `winners`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, accumulate, structured
-from mycc.dialects.rules import regions
-from mycc.dialects.types import element_type, is_differentiable, shape_of, tensor
+from mycc.dialects.rules import regions, winners
+from mycc.dialects.types import is_differentiable, shape_of, tensor
 
 Value = ir.Value
 Dims = tuple[int, ...]
@@ -70,9 +70,9 @@ class _Fold:
         """A value of the result's shape, repeated along the reduced dimensions."""
         return ops.broadcast_in_dim(x, self.shape, self.kept)
 
-    def sum_(self, x: Value, initial: Value | None = None) -> Value:
+    def sum_(self, x: Value) -> Value:
         """The sum over the reduced dimensions."""
-        return ops.reduce(x, ops.zero_of(x) if initial is None else initial, self.dims, ops.add)
+        return ops.sum_(x, self.dims)
 
 
 def _folds(op: ir.Operation) -> list[_Fold]:
@@ -169,9 +169,9 @@ class _Choice:
 
 def _choice(site: Site, fold: _Fold) -> _Choice:
     if fold.kind == "select":
-        winner = _winner(site, fold)
-        positions = _positions(fold, ops.element_of(winner))
-        elements = ops.compare("EQ", positions, fold.spread(winner))
+        winner = winners.winner(site, fold.index)
+        places = winners.positions(fold.shape, fold.dims, ops.element_of(winner))
+        elements = ops.compare("EQ", places, fold.spread(winner))
         needed = site.active[fold.initial]
         return _Choice(elements, ops.compare("EQ", winner, ops.full_like(winner, -1)) if needed else None, None)
     assert fold.kind is not None
@@ -185,76 +185,6 @@ def _choice(site: Site, fold: _Fold) -> _Choice:
     return _Choice(elements, initial, ops.add(ties, ops.convert(initial, element)))
 
 
-def _positions(fold: _Fold, element: ir.Type) -> Value:
-    """For each element its position among those that are reduced together."""
-    type_ = tensor(fold.shape, element)
-    if len(fold.dims) == 1:
-        return ops.iota(type_, fold.dims[0])
-    sizes = [fold.shape[d] for d in fold.dims]
-    line = ops.iota(tensor((math.prod(sizes),), element), 0)
-    return ops.broadcast_in_dim(ops.reshape(line, sizes), fold.shape, fold.dims)
-
-
-def _tracked(op: ir.Operation, active: Flags) -> list[tuple[_Fold, tuple[ir.Value, bool]]]:
-    """The selecting folds that are differentiated, each with its predicate and which way that points."""
-    count = len(op.results)
-    arguments = op.regions[0].blocks[0].arguments
-    values = regions.returned(op)
-    found = []
-    for fold in _folds(op):
-        i = fold.index
-        if fold.kind == "select" and is_differentiable(fold.type_) and (active[i] or active[count + i]):
-            chosen = values[i].owner
-            found.append((fold, (chosen.operands[0], chosen.operands[1] == arguments[i])))
-    return found
-
-
-def _groups(op: ir.Operation, active: Flags) -> list[tuple[ir.Value, bool]]:
-    """The distinct choices among the selecting folds: for each of them one winner is saved."""
-    found: list[tuple[ir.Value, bool]] = []
-    for _, choice in _tracked(op, active):
-        if choice not in found:
-            found.append(choice)
-    return found
-
-
-def _winner(site: Site, fold: _Fold) -> Value:
-    if site.transposing:
-        return site.operand(fold.index)
-    choices = {tracked.index: choice for tracked, choice in _tracked(site.op, site.active)}
-    return site.saved(_groups(site.op, site.active).index(choices[fold.index]))
-
-
-def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
-    op = site.op
-    groups = _groups(op, site.active)
-    if not groups:
-        return list(ops.rebuild(op, operands).results), []
-    count, extra = len(op.results), len(groups)
-    fold = _Fold(op, 0, None)
-    wide = math.prod(fold.shape) >= 2**31
-    element = element_type("int64" if wide else "int32")
-    positions = [_positions(fold, element)] * extra
-    nowhere = [ops.full(tensor((), element), -1)] * extra
-
-    def body(*arguments: Value) -> list[Value]:
-        old, new = arguments[: count + extra], arguments[count + extra :]
-        inner = op.regions[0].blocks[0].arguments
-        mapping = dict(zip(inner, [*old[:count], *new[:count]], strict=True))
-        results, copies = regions.clone_body(op, mapping, [predicate for predicate, _ in groups])
-        followed = [
-            ops.select(copy, old[count + i], new[count + i])
-            if keeps
-            else ops.select(copy, new[count + i], old[count + i])
-            for i, (copy, (_, keeps)) in enumerate(zip(copies, groups, strict=True))
-        ]
-        return [*results, *followed]
-
-    values = [*operands[:count], *positions]
-    results = ops.reduce_many(values, [*operands[count:], *nowhere], fold.dims, body)
-    return results[:count], results[count:]
-
-
 # ---- The record ----------------------------------------------------------------------------------
 
 
@@ -262,11 +192,12 @@ def _push(site: Site, fold: _Fold, tangent: Value | None, initial: Value | None)
     if tangent is None and initial is None:
         return None
     shape = tuple(fold.out_type.shape)
-    if fold.empty or (fold.kind == "add" and tangent is None):
+    if fold.empty:
         return None if initial is None else _everywhere(initial, shape)
     if fold.kind == "add":
-        assert tangent is not None
-        return fold.sum_(tangent, initial)
+        # Not in one reduction: XLA drops an initial value where the reduced dimensions have size 1.
+        left = None if tangent is None else fold.sum_(tangent)
+        return accumulate(left, None if initial is None else _everywhere(initial, shape))
     if fold.kind == "mul":
         left = None if tangent is None else fold.sum_(ops.mul(tangent, _others(site, fold)))
         right = None if initial is None else ops.mul(_everywhere(initial, shape), _product(site, fold))
@@ -283,10 +214,10 @@ def _push(site: Site, fold: _Fold, tangent: Value | None, initial: Value | None)
 
 def _pull(site: Site, fold: _Fold, cotangent: Value) -> tuple[Value | None, Value | None]:
     on_x, on_initial = site.active[fold.index], site.active[fold.initial]
-    if fold.empty or (fold.kind == "add" and not on_x):
-        return None, _total(cotangent)
+    if fold.empty:
+        return None, _total(cotangent) if on_initial else None
     if fold.kind == "add":
-        return fold.spread(cotangent), _total(cotangent) if on_initial else None
+        return fold.spread(cotangent) if on_x else None, _total(cotangent) if on_initial else None
     if fold.kind == "mul":
         return (
             ops.mul(fold.spread(cotangent), _others(site, fold)) if on_x else None,
@@ -372,4 +303,4 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     return results, [on_inputs or flag for flag in on_initials]
 
 
-RECORDS: tuple[Record, ...] = (structured("stablehlo.reduce", _forward, _reverse, _batch, _augment, _depends),)
+RECORDS: tuple[Record, ...] = (structured("stablehlo.reduce", _forward, _reverse, _batch, winners.augment, _depends),)

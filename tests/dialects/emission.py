@@ -1,8 +1,10 @@
-"""What the rules emit, for tests that count operations."""
+"""What the rules emit and give for operands that a test chooses, for tests that count or compare by hand."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from harness import Case, Program
@@ -22,7 +24,7 @@ def pushed_forward(case: Case) -> list[str]:
 
 def names(operations: list[str]) -> list[str]:
     """The names of operations without their dialect, regions' operations included."""
-    return [found for text in operations for found in re.findall(r"(?:stablehlo|chlo)\.(\w+)[\" ]", text) if found != "return"]
+    return [found for text in operations for found in re.findall(r"(?:stablehlo|chlo)\.(\w+)["( ]", text) if found != "return"]
 
 
 def _expanded(case: Case, reverse: bool) -> list[str]:
@@ -41,3 +43,24 @@ def _expanded(case: Case, reverse: bool) -> list[str]:
     program.run()
     entry = next(op for op in program.module.body.operations if op.operation.attributes["sym_name"].value == "main")
     return [str(op.operation) for op in list(entry.regions[0].blocks[0].operations)[:-1]]
+
+
+def cotangents(case: Case, operands: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:
+    """The cotangents of a case's active operands for cotangents of its differentiable results."""
+    return _derived(case, operands, seeds, transform.vjp)
+
+
+def tangents(case: Case, operands: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:
+    """The tangents of a case's differentiable results for tangents of its active operands."""
+    return _derived(case, operands, seeds, transform.jvp)
+
+
+def _derived(case: Case, operands: Sequence[Any], seeds: Sequence[Any], build: Any) -> list[Any]:
+    program = Program()
+    f = program.function(case, operands)
+    seeded = tuple(map(is_differentiable, f.results))
+    with program.main():
+        primals = [program.input(x) for x in operands]
+        values = [program.input(x) for x in seeds]
+        program.output(build(f, case.flags(operands), seeded, primals, values)[len(f.results) :])
+    return program.run()
