@@ -1,0 +1,89 @@
+"""Computing a traced value on request: eager `grad`, `jvp` and `vjp` keep their concrete inputs.
+
+The prefix of the function that leads to the value is compiled and run, inner transforms expanded, and tracing
+goes on, so that Python control flow on values works under eager derivatives.
+"""
+
+from __future__ import annotations
+
+from mycc.array import Array
+from mycc.dialects import ops
+from mycc.dialects.mlir import context, ir
+from mycc.eager import execute
+from mycc.trace import Frame, Tracer, concretization_error, leaked
+
+__all__ = ["force"]
+
+
+def force(x: Tracer, what: str) -> Array:
+    """The concrete array that a traced value stands for.
+
+    Raises:
+        ConcretizationError: the value is traced under `jit` or `vmap`, where its numbers are not known.
+        LeakedTracerError: its trace has ended.
+    """
+    frame = x._frame
+    if not frame.alive:
+        raise leaked(x)
+    if not _is_concrete(frame):
+        raise concretization_error(x, what)
+    arguments = [source if type(source) is Array else force(source, what) for source in _sources(frame)]  # type: ignore[arg-type]
+    return execute(_prefix(x), [x._aval], arguments)[0]
+
+
+def _is_concrete(frame: Frame | None) -> bool:
+    while frame is not None:
+        if frame.parent is None:
+            return frame.trace.eager
+        if frame.kind != "grad":
+            return False
+        frame = frame.parent
+    return False
+
+
+def _sources(frame: Frame) -> list[Tracer | Array]:
+    """What stands behind each argument of a frame's function."""
+    if frame.parent is None:
+        return list(frame.trace.hidden)
+    return [*frame.operands, *frame.captured]
+
+
+def _prefix(x: Tracer) -> ir.Module:
+    """A module whose main function is the function being traced, up to one of its values."""
+    frame = x._frame
+    open_symbols = set()
+    around = frame.parent
+    while around is not None:
+        open_symbols.add(around.symbol)
+        around = around.parent
+    with context, frame.location:
+        module = ir.Module.create()
+        with ir.InsertionPoint(module.body):
+            for op in frame.trace.module.body.operations:
+                symbol = op.attributes["sym_name"].value
+                if symbol == frame.symbol:
+                    main = op.operation.clone()
+                elif symbol not in open_symbols:
+                    op.operation.clone()
+        block = main.regions[0].blocks[0]
+        value = _counterpart(x, frame, block)
+        with ir.InsertionPoint(block):
+            ops.return_([value])
+        type_ = ir.FunctionType.get([argument.type for argument in block.arguments], [value.type])
+        main.attributes["function_type"] = ir.TypeAttr.get(type_)
+        main.attributes["sym_name"] = ir.StringAttr.get("main")
+        main.attributes["sym_visibility"] = ir.StringAttr.get("public")
+    return module
+
+
+def _counterpart(x: Tracer, frame: Frame, block: ir.Block) -> ir.Value:
+    """The value of a copied body at the place where the traced value stands in the original."""
+    value = x._value
+    for original, copy in zip(frame.block.arguments, block.arguments, strict=True):
+        if original == value:
+            return copy
+    owner = value.owner
+    for op, copied in zip(frame.block.operations, block.operations, strict=True):
+        if op.operation == owner.operation:
+            return copied.operation.results[ir.OpResult(value).result_number]
+    raise concretization_error(x, "a value inside a region")

@@ -1,0 +1,111 @@
+"""Array functions called on concrete arrays: traced and compiled once per signature, then run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mycc.array import Array
+from mycc.eager import chosen_device, compile_traced, tracing
+from mycc.function import building, name_of
+from mycc.lowering import pytrees
+from mycc.lowering.compile import Executable
+from mycc.source import user_line
+from mycc.trace import Frame, Trace, Tracer, leaked
+from mycc.types import abstractify
+
+__all__ = ["run"]
+
+_ARRAYS = (Array, np.ndarray, np.generic)
+_SCALARS = (bool, int, float, complex)
+_CAPACITY = 8192
+
+
+@dataclass(frozen=True)
+class _Entry:
+    executable: Executable
+    out_tree: Any
+
+
+_entries: dict[Any, _Entry] = {}
+_lock = threading.Lock()
+
+
+def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Run an array function on concrete arguments.
+
+    Args:
+        key: identifies the function.
+        function: builds its operations inside a trace.
+        operands: for each parameter, in order, whether a Python scalar passed there is an operand.
+    """
+    names = list(operands)
+    leaves, tree = pytrees.flatten((args, kwargs))
+    flags = _scalar_flags(names, operands, args, kwargs)
+    dynamic = [isinstance(leaf, _ARRAYS) or (flag and type(leaf) in _SCALARS) for leaf, flag in zip(leaves, flags, strict=True)]
+    arrays = [_array(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
+    device = chosen_device(arrays, name_of(function))
+    described = tuple(abstractify(leaf) if flag else _static(leaf) for leaf, flag in zip(leaves, dynamic, strict=True))
+    signature = (key, tree, described, device)
+    try:
+        entry = _entries.get(signature)
+    except TypeError:
+        raise TypeError(
+            f"{user_line()}: {name_of(function)} got an argument that is neither an array nor hashable: "
+            f"{next(x for x in leaves if type(x).__hash__ is None and not isinstance(x, _ARRAYS))!r}"
+        ) from None
+    if entry is None:
+        entry = _compile(function, leaves, tree, dynamic, device)
+        with _lock:
+            if len(_entries) >= _CAPACITY:
+                _entries.pop(next(iter(_entries)))
+            _entries[signature] = entry
+    data = entry.executable.place([x._data for x in arrays])
+    return entry.out_tree.unflatten([Array(result) for result in entry.executable.execute(data)])
+
+
+def _scalar_flags(names: list[str], operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[bool]:
+    """For each leaf whether a scalar there is an operand; positions past the last name are a starred parameter's."""
+    flags: list[bool] = []
+    for i, arg in enumerate(args):
+        name = names[i] if i < len(names) else names[-1]
+        flags += [operands[name]] * _count(arg)
+    for name in sorted(kwargs):
+        flags += [operands.get(name, False)] * _count(kwargs[name])
+    return flags
+
+
+def _count(arg: Any) -> int:
+    if isinstance(arg, (Array, np.ndarray, int, float, str)):
+        return 1
+    return len(pytrees.flatten(arg)[0])
+
+
+def _array(leaf: Any) -> Array:
+    if isinstance(leaf, Tracer):
+        raise leaked(leaf)
+    return leaf if isinstance(leaf, Array) else Array._from_numpy(leaf, abstractify(leaf))
+
+
+def _static(leaf: Any) -> Any:
+    if type(leaf) is slice:
+        return (slice, leaf.start, leaf.stop, leaf.step)
+    return (type(leaf), leaf)
+
+
+def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dynamic: Sequence[bool], device: Any) -> _Entry:
+    name = name_of(function)
+    frame = Frame(Trace(name), name, [abstractify(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag])
+    with tracing(frame):
+        traced = iter(frame.arguments)
+        args, kwargs = tree.unflatten([next(traced) if flag else leaf for leaf, flag in zip(leaves, dynamic, strict=True)])
+        with building(frame):
+            out_leaves, out_tree = pytrees.flatten(function(*args, **kwargs))
+            out_avals = [abstractify(leaf) for leaf in out_leaves]
+            values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
+        frame.close(values)
+    return _Entry(compile_traced(frame.trace.module, out_avals, device), out_tree)

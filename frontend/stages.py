@@ -1,0 +1,302 @@
+"""The stages of a compiled function: traced, lowered, compiled, each with its text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from mycc.array import Array
+from mycc.dialects.errors import TreeError
+from mycc.dialects.mlir import ir
+from mycc.eager import tracing
+from mycc.function import building
+from mycc.lowering import pytrees
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.compile import CompileSettings, Executable, compile_module
+from mycc.lowering.devices import default_device
+from mycc.lowering.dispatch import Compiled as Entry
+from mycc.lowering.pipelines import check_expanded, default_pipeline
+from mycc.passes.pipeline import Pipeline
+from mycc.source import user_line
+from mycc.trace import Frame, Trace
+from mycc.types import abstractify
+
+__all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "observe", "trace_program"]
+
+Selector = Callable[["int | str"], bool]
+
+
+class ShapeDtypeStruct:
+    """Shape and dtype of an array without its numbers, for tracing.
+
+    Args:
+        shape: the size of each dimension.
+        dtype: a NumPy dtype, or what ``numpy.dtype`` takes.
+        weak_type: whether the dtype yields to other operands'.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> mycc.eval_shape(mnp.sum, mycc.ShapeDtypeStruct((3,), "float32"))
+        ShapeDtypeStruct(shape=(), dtype=float32)
+    """
+
+    __slots__ = ("_aval",)
+
+    def __init__(self, shape: Any, dtype: Any, weak_type: bool = False) -> None:
+        self._aval = AbstractValue(tuple(int(n) for n in shape), np.dtype(dtype), weak_type)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each dimension."""
+        return self._aval.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._aval.dtype
+
+    @property
+    def weak_type(self) -> bool:
+        """Whether the dtype yields to other operands'."""
+        return self._aval.weak_type
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self._aval.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._aval.size
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ShapeDtypeStruct) and self._aval == other._aval
+
+    def __hash__(self) -> int:
+        return hash(self._aval)
+
+    def __repr__(self) -> str:
+        weak = ", weak_type=True" if self.weak_type else ""
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{weak})"
+
+
+def _text(module: ir.Module, debug_info: bool) -> str:
+    return str(module.operation.get_asm(enable_debug_info=debug_info))
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A traced function: StableHLO with mycc's transform operations in it, before any pass has run."""
+
+    name: str
+    module: ir.Module
+    in_avals: tuple[AbstractValue, ...]
+    out_avals: tuple[AbstractValue, ...]
+    in_tree: Any
+    out_tree: Any
+    donated: tuple[int, ...]
+    hidden: tuple[Array, ...]
+    device: Any = None
+
+    @property
+    def out_info(self) -> Any:
+        """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
+        return self.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in self.out_avals])
+
+    def as_text(self, debug_info: bool = False) -> str:
+        """The module as MLIR text, with the user's lines if ``debug_info``."""
+        return _text(self.module, debug_info)
+
+    def lower(self, pipeline: Pipeline | str | None = None) -> Lowered:
+        """Run the passes on a copy of the module.
+
+        Args:
+            pipeline: passes to run instead of the default ones.
+        """
+        module = _copy(self.module)
+        chosen = Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline
+        (chosen or default_pipeline(module)).run(module)
+        return Lowered(self, module)
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A function after mycc's passes: the module that XLA gets."""
+
+    traced: Traced
+    module: ir.Module
+
+    @property
+    def out_info(self) -> Any:
+        """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
+        return self.traced.out_info
+
+    def as_text(self, dialect: Literal["stablehlo"] = "stablehlo", debug_info: bool = False) -> str:
+        """The module as StableHLO text."""
+        if dialect != "stablehlo":
+            raise ValueError(f"a lowered function is StableHLO, not {dialect!r}; .compile().as_text() gives HLO")
+        return _text(self.module, debug_info)
+
+    def compile(self, settings: CompileSettings | None = None) -> Compiled:
+        """Compile with XLA for the default device, or the one that `jit` was given."""
+        check_expanded(self.module)
+        device = default_device() if self.traced.device is None else self.traced.device
+        executable = compile_module(
+            self.module,
+            devices=[device],
+            donated=self.traced.donated,
+            options=settings or CompileSettings(),
+            out_avals=self.traced.out_avals,
+        )
+        compiled = Compiled(self, executable)
+        for observer in list(_observers):
+            observer(compiled)
+        return compiled
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An executable for one signature of a function."""
+
+    lowered: Lowered
+    executable: Executable = field(repr=False)
+
+    @property
+    def traced(self) -> Traced:
+        """The stage before the passes."""
+        return self.lowered.traced
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.traced.name
+
+    @property
+    def traced_module(self) -> ir.Module:
+        """The module as traced."""
+        return self.traced.module
+
+    @property
+    def lowered_module(self) -> ir.Module:
+        """The module after the passes."""
+        return self.lowered.module
+
+    @property
+    def out_info(self) -> Any:
+        """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
+        return self.traced.out_info
+
+    def as_text(self) -> str:
+        """The HLO after XLA's own passes."""
+        return self.executable.hlo_text()
+
+    def cost_analysis(self) -> dict[str, Any]:
+        """XLA's estimate of operations and bytes."""
+        return self.executable.cost_analysis()
+
+    def memory_analysis(self) -> dict[str, int]:
+        """Bytes of arguments, results and temporaries, as XLA planned them."""
+        return self.executable.memory_stats()
+
+    def as_entry(self) -> Entry:
+        """What the dispatcher runs."""
+        traced = self.traced
+        hidden, count = traced.hidden, len(traced.in_avals)
+        if not hidden:
+            return Entry(self.executable, traced.out_tree)
+        # The dispatcher puts hidden arguments first, the module takes them last.
+        order = (*range(len(hidden), len(hidden) + count), *range(len(hidden)))
+        return Entry(self.executable, traced.out_tree, lambda: [x._data for x in hidden], order)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it on arguments of the signature that it was compiled for (static arguments left out).
+
+        Raises:
+            TreeError: the arguments have another structure.
+            TypeError: an argument has another shape or dtype.
+        """
+        traced = self.traced
+        leaves, tree = pytrees.flatten((args, kwargs))
+        if tree != traced.in_tree:
+            raise TreeError(f"{user_line()}: {traced.name} was compiled for arguments {traced.in_tree}, got {tree}")
+        arrays = []
+        for leaf, aval in zip(leaves, traced.in_avals, strict=True):
+            got = abstractify(leaf)
+            if (got.shape, got.dtype) != (aval.shape, aval.dtype):
+                raise TypeError(f"{user_line()}: {traced.name} was compiled for {aval}, got {got}")
+            arrays.append(leaf if isinstance(leaf, Array) else Array._from_numpy(leaf))
+        data = self.executable.place([x._data for x in (*arrays, *traced.hidden)])
+        return traced.out_tree.unflatten([Array(result) for result in self.executable.execute(data)])
+
+
+def _copy(module: ir.Module) -> ir.Module:
+    with module.context, module.operation.location:
+        copy = ir.Module.create()
+        for attribute in module.operation.attributes:
+            copy.operation.attributes[attribute] = module.operation.attributes[attribute]
+        with ir.InsertionPoint(copy.body):
+            for op in module.body.operations:
+                op.operation.clone()
+    return copy
+
+
+_observers: list[Callable[[Compiled], None]] = []
+
+
+@contextmanager
+def observe(observer: Callable[[Compiled], None]) -> Iterator[None]:
+    """Be called with every function that `jit` compiles meanwhile, in any thread."""
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
+def trace_program(
+    fun: Callable[..., Any],
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    is_static: Callable[[int | str, int], bool],
+    is_donated: Selector,
+    device: Any,
+) -> Traced:
+    """Trace a function into a module of its own."""
+    count = len(args)
+    positions = [i for i in range(count) if not is_static(i, count)]
+    keys = [k for k in kwargs if not is_static(k, count)]
+    dynamic = tuple(args[i] for i in positions), {k: kwargs[k] for k in keys}
+    leaves, in_tree = pytrees.flatten(dynamic)
+    avals = tuple(abstractify(leaf) for leaf in leaves)
+    donated = _donated_leaves(dynamic, positions, is_donated)
+    trace = Trace(name)
+    frame = Frame(trace, name, avals)
+    with tracing(frame):
+        dynamic_args, dynamic_kwargs = in_tree.unflatten(list(frame.arguments))
+        full = list(args)
+        for position, value in zip(positions, dynamic_args, strict=True):
+            full[position] = value
+        out_leaves, out_tree = pytrees.flatten(fun(*full, **{**kwargs, **dynamic_kwargs}))
+        out_avals = tuple(abstractify(leaf) for leaf in out_leaves)
+        with building(frame):
+            values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
+        frame.close(values)
+    return Traced(name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), device)
+
+
+def _donated_leaves(dynamic: Any, positions: list[int], is_donated: Selector) -> tuple[int, ...]:
+    args, kwargs = dynamic
+    flags: list[bool] = []
+    for position, arg in zip(positions, args, strict=True):
+        flags += [is_donated(position)] * len(pytrees.flatten(arg)[0])
+    for key in sorted(kwargs):
+        flags += [is_donated(key)] * len(pytrees.flatten(kwargs[key])[0])
+    return tuple(i for i, flag in enumerate(flags) if flag)
+
+
