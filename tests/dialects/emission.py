@@ -24,7 +24,8 @@ def pushed_forward(case: Case) -> list[str]:
 
 def names(operations: list[str]) -> list[str]:
     """The names of operations without their dialect, regions' operations included."""
-    return [found for text in operations for found in re.findall(r"(?:stablehlo|chlo)\.(\w+)["( ]", text) if found != "return"]
+    found = [name for text in operations for name in re.findall(r"(?:stablehlo|chlo)\.(\w+)['\"( ]", text)]
+    return [name for name in found if name != "return"]
 
 
 def _expanded(case: Case, reverse: bool) -> list[str]:
