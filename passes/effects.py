@@ -14,11 +14,20 @@ _PURE_DIALECTS = frozenset({"stablehlo", "chlo", "arith", "math", "complex"})
 
 # Collectives count as effects: dropping one on some devices only would hang the others.
 _EFFECTS = frozenset(
-    f"stablehlo.{name}"
-    for name in (
-        "all_gather all_reduce all_to_all collective_broadcast collective_permute cross-replica-sum "
-        "infeed outfeed partition_id recv reduce_scatter rng send"
-    ).split()
+    {
+        "stablehlo.all_gather",
+        "stablehlo.all_reduce",
+        "stablehlo.all_to_all",
+        "stablehlo.collective_broadcast",
+        "stablehlo.collective_permute",
+        "stablehlo.cross-replica-sum",
+        "stablehlo.infeed",
+        "stablehlo.outfeed",
+        "stablehlo.recv",
+        "stablehlo.reduce_scatter",
+        "stablehlo.rng",
+        "stablehlo.send",
+    }
 )
 _TERMINATORS = frozenset({"stablehlo.return", "func.return"})
 

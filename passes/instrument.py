@@ -107,7 +107,8 @@ class Printer:
 
     def _text(self) -> str:
         # An invalid module is what a dump is most wanted for; the generic form prints any.
-        text: str = self._module.operation.get_asm(
-            large_elements_limit=self._what.elide, enable_debug_info=self._what.debuginfo
+        what = self._what
+        text = self._module.operation.get_asm(
+            large_elements_limit=what.elide, enable_debug_info=what.debuginfo
         )
-        return text.rstrip("\n")
+        return str(text).rstrip("\n")

@@ -24,24 +24,24 @@ import abc
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import ir
 from mycc.passes.diagnostics import format_location
 from mycc.passes.effects import Effects
 
-__all__ = ["DynamicShape", "Op", "Pattern", "PatternSet", "Rewriter", "has_one_use", "nested_ops", "rewrite"]
+__all__ = ["NoMatch", "Op", "Pattern", "PatternSet", "Rewriter", "has_one_use", "nested_ops", "rewrite"]
 
-Built = ir.Value | Sequence[ir.Value]
+Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 
 # A pattern fires a few times for each operation at most; sets that run away are stopped here.
 _REWRITES_PER_OP = 32
 _MIN_REWRITES = 10_000
 
 
-class DynamicShape(Exception):
-    """A pattern asked for the shape of a tensor whose shape is known only at run time: no match."""
+class NoMatch(Exception):
+    """A pattern asked for what a value does not have, such as a shape that is known before run time."""
 
 
 class Op:
@@ -113,8 +113,7 @@ class Op:
 
     def attribute(self, name: str) -> Any:
         """An attribute, or None where the operation has none of that name."""
-        attributes = self.op.attributes
-        return attributes[name] if name in attributes else None
+        return self.op.attributes.get(name, None)
 
     def _reset(self) -> None:
         self._operands = None
@@ -128,11 +127,11 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
     """The shape of a tensor value.
 
     Raises:
-        DynamicShape: some dimension is known only at run time; the driver takes it as no match.
+        NoMatch: some dimension is known only at run time. The driver takes it as no match.
     """
     shape = tuple(value.type.shape)
     if shape and min(shape) < 0:
-        raise DynamicShape
+        raise NoMatch
     return shape
 
 
@@ -353,7 +352,7 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
         for match_and_rewrite, label in by_name.get(op.name, nothing):
             try:
                 matched = match_and_rewrite(op, rewriter)
-            except DynamicShape:
+            except NoMatch:
                 continue
             if matched:
                 counts[label] += 1

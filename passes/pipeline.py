@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mycc.dialects.errors import PassError, PipelineError
+from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import PassManager, ir
 from mycc.passes.base import Pass, Statistics, collect_statistics
 from mycc.passes.diagnostics import format_error

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
+from mycc.passes.batch import Batch
+from mycc.passes.simplify import Simplify
 
 __all__ = ["NATIVE_PASSES", "PASSES"]
 
-PASSES: tuple[type[Pass], ...] = ()
+PASSES: tuple[type[Pass], ...] = (
+    Autodiff,
+    Batch,
+    Simplify,
+)
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of
 # StableHLO. Any other name that MLIR's own parser accepts works as well.

@@ -1,0 +1,59 @@
+"""The algebra that tracing, differentiation and batching leave behind.
+
+One file of patterns for each kind: ``algebra``, ``constants``, ``shape``, ``dot``, ``reduce``, ``slices``.
+To add one, write a small class there, list it in the file's ``PATTERNS``, and give it a test in
+``tests/passes/simplify``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mycc.dialects.mlir import ir
+from mycc.passes.base import Pass, did_you_mean, option
+from mycc.passes.pattern import Pattern, PatternSet, rewrite
+from mycc.passes.simplify import algebra, constants, dot, reduce, shape, slices
+
+__all__ = ["PATTERNS", "Simplify"]
+
+PATTERNS: tuple[Pattern, ...] = (
+    *constants.PATTERNS,
+    *algebra.PATTERNS,
+    *shape.PATTERNS,
+    *dot.PATTERNS,
+    *reduce.PATTERNS,
+    *slices.PATTERNS,
+)
+
+
+@dataclass(frozen=True)
+class Simplify(Pass):
+    """Simplifies arithmetic, shapes, contractions, reductions and slices; removes what is dead.
+
+    Every rewrite is exact in floating point (signs of zeros aside), and takes the location of the
+    operation that it replaces. Statistics count how often each pattern fired.
+
+    Example::
+
+        Pipeline([Simplify(), "cse"]).run(module)
+    """
+
+    name = "simplify"
+
+    disable: tuple[str, ...] = option((), help="patterns to leave out, by the names that statistics show")
+
+    def __post_init__(self) -> None:
+        known = {p.label for p in PATTERNS}
+        for label in self.disable:
+            if label not in known:
+                raise ValueError(f"no pattern '{label}'{did_you_mean(label, known)}")
+
+    def run(self, module: ir.Module) -> None:
+        for label, number in rewrite(module.operation, _patterns(self.disable)).items():
+            self.count(label, number)
+
+
+@lru_cache(maxsize=64)
+def _patterns(disable: tuple[str, ...]) -> PatternSet:
+    return PatternSet(p for p in PATTERNS if p.label not in disable)

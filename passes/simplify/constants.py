@@ -1,0 +1,192 @@
+"""Operations on constants.
+
+Only what every backend computes to the same bit is folded: arithmetic that IEEE 754 rounds correctly,
+never exp or sin. Results live in the MLIR context for ever, so only splats and small arrays are built.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mycc.dialects import ops
+from mycc.passes.pattern import Op, Pattern, Rewriter
+from mycc.passes.simplify.match import (
+    BROADCAST,
+    RESHAPE,
+    TRANSPOSE,
+    array_of,
+    direction,
+    dtype_of,
+    filled,
+    ints,
+    splat_of,
+    splat_operand,
+)
+
+__all__ = ["PATTERNS"]
+
+# Larger constants are left to XLA, which folds them without leaving a copy in the context.
+_MAX_ELEMENTS = 4096
+
+_UNARY: Mapping[str, Callable[..., Any]] = {
+    "stablehlo.negate": np.negative,
+    "stablehlo.abs": np.abs,
+    "stablehlo.floor": np.floor,
+    "stablehlo.ceil": np.ceil,
+    "stablehlo.not": np.invert,
+}
+_BINARY: Mapping[str, Callable[..., Any]] = {
+    "stablehlo.add": np.add,
+    "stablehlo.subtract": np.subtract,
+    "stablehlo.multiply": np.multiply,
+    "stablehlo.divide": np.divide,
+    "stablehlo.maximum": np.maximum,
+    "stablehlo.minimum": np.minimum,
+    "stablehlo.and": np.bitwise_and,
+    "stablehlo.or": np.bitwise_or,
+    "stablehlo.xor": np.bitwise_xor,
+}
+_COMPARE: Mapping[str, Callable[..., Any]] = {
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+}
+_FLOAT_ONLY = frozenset({"stablehlo.divide", "stablehlo.floor", "stablehlo.ceil"})
+
+
+class ArithmeticOnSplats(Pattern):
+    """Arithmetic, logic and comparison of constants with all elements equal."""
+
+    op_names = (*_UNARY, *_BINARY, "stablehlo.compare")
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        numbers = []
+        for index in range(len(op.operands)):
+            number = splat_operand(op, index)
+            if number is None:
+                return False
+            numbers.append(number)
+        dtype = dtype_of(op.operand(0).type)
+        # Integer division has its own rounding and cases; it is not worth a rule of its own.
+        if op.name in _FLOAT_ONLY and dtype.kind in "iub":
+            return False
+        arrays = [np.asarray(n).astype(dtype) for n in numbers]
+        with np.errstate(all="ignore"):
+            value = self._compute(op, arrays)
+        return value is not None and rewriter.replace(op, lambda: filled(op, value))
+
+    @staticmethod
+    def _compute(op: Op, arrays: list[np.ndarray[Any, Any]]) -> Any:
+        if op.name == "stablehlo.compare":
+            kind = op.attribute("compare_type")
+            return None if kind == ops.TOTAL_ORDER else _COMPARE[direction(op)](*arrays)
+        if arrays[0].dtype == np.bool_ and op.name not in (
+            "stablehlo.and", "stablehlo.or", "stablehlo.xor", "stablehlo.not"
+        ):  # fmt: skip
+            return None
+        return (_UNARY.get(op.name) or _BINARY[op.name])(*arrays)
+
+
+class ConvertOfSplat(Pattern):
+    """A conversion of a constant with all elements equal."""
+
+    op_names = ("stablehlo.convert",)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        number = splat_operand(op, 0)
+        if number is None:
+            return False
+        source, target = dtype_of(op.operand(0).type), dtype_of(op.type)
+        # NaN, infinities and overflow become integers in each backend's own way.
+        if target.kind in "iu" and source.kind not in "iub" and not _fits(number, target):
+            return False
+        value = np.asarray(number).astype(source).astype(target)
+        return rewriter.replace(op, lambda: filled(op, value))
+
+
+class ShapeOfSplat(Pattern):
+    """A constant with all elements equal is as well built in its final shape."""
+
+    op_names = (
+        BROADCAST,
+        RESHAPE,
+        TRANSPOSE,
+        "stablehlo.slice",
+        "stablehlo.reverse",
+        "stablehlo.dynamic_slice",
+    )
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        number = splat_operand(op, 0)
+        return number is not None and rewriter.replace(op, lambda: filled(op, number))
+
+
+class PadOfSplat(Pattern):
+    """Padding a constant with its own number gives a larger constant."""
+
+    op_names = ("stablehlo.pad",)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        number = splat_operand(op, 0)
+        if number is None or not _same(number, splat_operand(op, 1)):
+            return False
+        return rewriter.replace(op, lambda: filled(op, number))
+
+
+class ConcatenateOfSplats(Pattern):
+    """Joining constants with one number in all of them gives a larger constant."""
+
+    op_names = ("stablehlo.concatenate",)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        number = splat_operand(op, 0)
+        if number is None:
+            return False
+        if not all(_same(number, splat_operand(op, i)) for i in range(1, len(op.operands))):
+            return False
+        return rewriter.replace(op, lambda: filled(op, number))
+
+
+class ShapeOfConstant(Pattern):
+    """A reshaped or transposed constant of few elements is built in its final shape."""
+
+    op_names = (RESHAPE, TRANSPOSE)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        source = op.producer(0)
+        if source is None or splat_of(source) is not None:
+            return False
+        array = array_of(source, _MAX_ELEMENTS)
+        if array is None:
+            return False
+        shape = op.shape
+        value = array.reshape(shape) if op.name == RESHAPE else array.transpose(ints(op, "permutation"))
+        if dtype_of(op.type) != value.dtype:
+            return False
+        return rewriter.replace(op, lambda: ops.constant(value))
+
+
+def _same(a: float, b: float | None) -> bool:
+    return b is not None and a == b and math.copysign(1, a) == math.copysign(1, b)
+
+
+def _fits(number: float, dtype: np.dtype[Any]) -> bool:
+    info = np.iinfo(dtype)
+    return math.isfinite(number) and bool(info.min <= math.trunc(number) <= info.max)
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    ArithmeticOnSplats(),
+    ConvertOfSplat(),
+    ShapeOfSplat(),
+    PadOfSplat(),
+    ConcatenateOfSplats(),
+    ShapeOfConstant(),
+)

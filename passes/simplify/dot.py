@@ -1,0 +1,148 @@
+"""Transposes around contractions, and contractions that are products.
+
+XLA's CPU backend runs ``transpose(dot(a, b))`` as a dot and a copy, where ``dot(b, a)`` is the dot alone;
+reverse mode leaves one such transpose for each weight.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mycc.dialects import ops
+from mycc.dialects.mlir import ir
+from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
+from mycc.passes.simplify.match import TRANSPOSE, dot_numbers, dtype_of, ints
+
+__all__ = ["PATTERNS"]
+
+_DOT = "stablehlo.dot_general"
+Dims = tuple[int, ...]
+
+
+class TransposeOfDot(Pattern):
+    """transpose(dot(x, y)) is dot(y, x), where the transpose swaps the free dimensions of x with those of y."""
+
+    op_names = (TRANSPOSE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        dot = op.producer(0, _DOT)
+        if dot is None or not has_one_use(dot.result) or dot.attribute("algorithm") is not None:
+            return False
+        x, y = dot.operands
+        x_batch, y_batch, x_sum, y_sum = dot_numbers(dot)
+        batch = len(x_batch)
+        x_free = len(static_shape(x)) - batch - len(x_sum)
+        rank = len(op.shape)
+        permutation = ints(op, "permutation")
+        if sorted(permutation[:batch]) != list(range(batch)):
+            return False
+        swapped = (*range(batch + x_free, rank), *range(batch, batch + x_free))
+        kept = tuple(range(batch, rank))
+        if permutation[batch:] not in (swapped, kept):
+            return False
+        order = permutation[:batch]
+        batching = [x_batch[i] for i in order], [y_batch[i] for i in order]
+        element, precision = op.type.element_type, dot.attribute("precision_config")
+        if permutation[batch:] == kept:
+            return rewriter.replace(
+                op,
+                lambda: ops.dot_general(
+                    x, y, contracting=(x_sum, y_sum), batching=batching, element=element, precision=precision
+                ),
+            )
+        if precision is not None:
+            precision = ir.ArrayAttr.get(list(precision)[::-1])
+        return rewriter.replace(
+            op,
+            lambda: ops.dot_general(
+                y,
+                x,
+                contracting=(y_sum, x_sum),
+                batching=(batching[1], batching[0]),
+                element=element,
+                precision=precision,
+            ),
+        )
+
+
+class DotOfTranspose(Pattern):
+    """dot(transpose(x), y) is dot(x, y) with other dimension numbers, where x's free dimensions keep their order."""
+
+    op_names = (_DOT,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        numbers = dot_numbers(op)
+        values = list(op.operands)
+        batching, contracting = list(numbers[:2]), list(numbers[2:])
+        found = False
+        for index in (0, 1):
+            inner = op.producer(index, TRANSPOSE)
+            if inner is None:
+                continue
+            permutation = ints(inner, "permutation")
+            bound = {*batching[index], *contracting[index]}
+            free = [p for d, p in enumerate(permutation) if d not in bound]
+            if free != sorted(free):
+                continue
+            found = True
+            values[index] = inner.operand(0)
+            batching[index] = tuple(permutation[d] for d in batching[index])
+            contracting[index] = tuple(permutation[d] for d in contracting[index])
+        if not found:
+            return False
+        return rewriter.replace(
+            op,
+            lambda: ops.dot_general(
+                *values,
+                contracting=(contracting[0], contracting[1]),
+                batching=(batching[0], batching[1]),
+                element=op.type.element_type,
+                precision=op.attribute("precision_config"),
+                algorithm=op.attribute("algorithm"),
+            ),
+        )
+
+
+class OuterProduct(Pattern):
+    """A dot that sums over nothing, or over dimensions of size 1, is a product of two broadcasts."""
+
+    op_names = (_DOT,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        x_batch, y_batch, x_sum, y_sum = dot_numbers(op)
+        x, y = op.operands
+        x_shape, y_shape = static_shape(x), static_shape(y)
+        if any(x_shape[d] != 1 for d in x_sum) or op.attribute("algorithm") is not None:
+            return False
+        # Narrowing the products is not what the dot does; only widening the factors is exact.
+        if not _widens(x, op.type) or not _widens(y, op.type):
+            return False
+        shape = op.shape
+        batch = len(x_batch)
+
+        def spread(value: ir.Value, sizes: Dims, batched: Dims, summed: Dims, start: int) -> Any:
+            value = ops.convert(value, op.type.element_type)
+            free = [d for d in range(len(sizes)) if d not in batched and d not in summed]
+            order = [*batched, *free]
+            value = ops.reshape(value, [n for d, n in enumerate(sizes) if d not in summed])
+            # The reshape renumbered what it kept.
+            kept = [d for d in range(len(sizes)) if d not in summed]
+            value = ops.transpose(value, [kept.index(d) for d in order])
+            places = [*range(batch), *range(start, start + len(free))]
+            return ops.broadcast_in_dim(value, shape, places)
+
+        x_free = len(x_shape) - batch - len(x_sum)
+        return rewriter.replace(
+            op,
+            lambda: ops.mul(
+                spread(x, x_shape, x_batch, x_sum, batch), spread(y, y_shape, y_batch, y_sum, batch + x_free)
+            ),
+        )
+
+
+def _widens(value: ir.Value, type_: Any) -> bool:
+    source, target = dtype_of(value.type), dtype_of(type_)
+    return source == target or (source.kind == target.kind != "b" and source.itemsize < target.itemsize)
+
+
+PATTERNS: tuple[Pattern, ...] = (TransposeOfDot(), DotOfTranspose(), OuterProduct())

@@ -1,0 +1,183 @@
+"""What the patterns of ``simplify`` ask about operations."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from mycc.dialects import ops, types
+from mycc.dialects.mlir import hlo, ir
+from mycc.passes.pattern import NoMatch, Op
+
+__all__ = [
+    "BROADCAST",
+    "CONSTANT",
+    "RESHAPE",
+    "TRANSPOSE",
+    "array_of",
+    "direction",
+    "dot_numbers",
+    "dtype_of",
+    "filled",
+    "integer",
+    "ints",
+    "is_float",
+    "is_identity",
+    "reduction",
+    "splat_of",
+    "splat_operand",
+]
+
+CONSTANT = "stablehlo.constant"
+BROADCAST = "stablehlo.broadcast_in_dim"
+RESHAPE = "stablehlo.reshape"
+TRANSPOSE = "stablehlo.transpose"
+
+Number = bool | int | float
+Dims = tuple[int, ...]
+
+
+def dtype_of(type_: ir.Type) -> np.dtype[Any]:
+    """The NumPy dtype of a type's elements; quantized and other types of which there is none do not match."""
+    try:
+        return types.dtype_of(type_)
+    except (KeyError, AttributeError):
+        raise NoMatch from None
+
+
+@lru_cache(maxsize=4096)
+def _splat(attribute: ir.Attribute) -> Number | None:
+    # A resource, or complex elements, which the bindings cannot read.
+    if not isinstance(attribute, ir.DenseElementsAttr) or not attribute.is_splat:
+        return None
+    scalar: Any = attribute.get_splat_value()
+    value: Number = scalar.value
+    return value
+
+
+def _value(constant: Op) -> Any:
+    try:
+        return constant.op.attributes["value"]
+    except TypeError:  # jaxlib <= 0.12 has no class for dense complex elements
+        return None
+
+
+def splat_of(op: Op | None) -> Number | None:
+    """The number that all elements of a constant are; None for anything else."""
+    if op is None or op.name != CONSTANT:
+        return None
+    return _splat(_value(op))
+
+
+def splat_operand(op: Op, index: int) -> Number | None:
+    """The number that all elements of a constant operand are; None for anything else."""
+    return splat_of(op.producer(index))
+
+
+def filled(op: Op, number: Any) -> ir.Value:
+    """Builds a constant of the type of an operation's result with all elements one number (Python's or NumPy's)."""
+    op.shape  # noqa: B018 - a dynamic shape ends the match here
+    return ops.full(op.type, number)
+
+
+def array_of(op: Op | None, limit: int) -> np.ndarray[Any, Any] | None:
+    """The elements of a constant of at most ``limit`` elements; None for anything else."""
+    if op is None or op.name != CONSTANT or math.prod(op.shape) > limit:
+        return None
+    attribute = _value(op)
+    if not isinstance(attribute, ir.DenseElementsAttr):
+        return None
+    try:
+        return np.array(attribute)
+    except TypeError:  # bfloat16 and the float8 types have no buffer format
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _ints(attribute: Any) -> Dims:
+    return tuple(attribute)
+
+
+def ints(op: Op, name: str) -> Dims:
+    """An ``array<i64>`` attribute of an operation; () where it has none."""
+    attribute = op.attribute(name)
+    return () if attribute is None else _ints(attribute)
+
+
+def integer(op: Op, name: str) -> int:
+    """An integer attribute of an operation."""
+    return int(op.op.attributes[name].value)
+
+
+@lru_cache(maxsize=1024)
+def _dot_numbers(attribute: ir.Attribute) -> tuple[Dims, Dims, Dims, Dims]:
+    numbers = hlo.DotDimensionNumbers(attribute)
+    return (
+        tuple(numbers.lhs_batching_dimensions),
+        tuple(numbers.rhs_batching_dimensions),
+        tuple(numbers.lhs_contracting_dimensions),
+        tuple(numbers.rhs_contracting_dimensions),
+    )
+
+
+def dot_numbers(op: Op) -> tuple[Dims, Dims, Dims, Dims]:
+    """Batching dimensions of both operands, then contracting dimensions of both, of a dot_general."""
+    return _dot_numbers(op.op.attributes["dot_dimension_numbers"])
+
+
+def direction(op: Op) -> str:
+    """The direction of a compare: EQ, NE, LT, LE, GT or GE."""
+    return str(hlo.ComparisonDirectionAttr(op.op.attributes["comparison_direction"]).value)
+
+
+def is_float(value: ir.Value) -> bool:
+    """Whether the elements are floats or complex, so that integers' identities may not hold."""
+    return not isinstance(value.type.element_type, ir.IntegerType)
+
+
+def is_identity(dims: Dims) -> bool:
+    """Whether dims is 0, 1, 2, ..."""
+    return all(i == d for i, d in enumerate(dims))
+
+
+_REDUCTIONS = frozenset(f"stablehlo.{n}" for n in ("add", "multiply", "maximum", "minimum", "and", "or"))
+
+
+def reduction(op: Op) -> str | None:
+    """The operation that a reduce of one value folds with, if its initial value is the identity of it.
+
+    Returns:
+        ``add``, ``multiply``, ``maximum``, ``minimum``, ``and``, ``or``; None for any other reduce.
+    """
+    if len(op.operands) != 2:
+        return None
+    block = op.op.regions[0].blocks[0]
+    body = list(block.operations)
+    if len(body) != 2 or body[0].name not in _REDUCTIONS:
+        return None
+    x, y = block.arguments
+    inner, end = body[0].operation, body[1].operation
+    if set(inner.operands) != {x, y} or end.operands[0] != inner.results[0]:
+        return None
+    name = str(inner.name).removeprefix("stablehlo.")
+    initial = splat_operand(op, 1)
+    return name if initial is not None and initial == _identity(name, op.operand(1)) else None
+
+
+def _identity(name: str, value: ir.Value) -> Number:
+    dtype = dtype_of(value.type)
+    if name in ("add", "or"):
+        return 0
+    if name == "multiply":
+        return 1
+    if name == "and":
+        return True if dtype == np.bool_ else -1
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return int(info.min if name == "maximum" else info.max)
+    if dtype == np.bool_:
+        return name == "minimum"
+    return -math.inf if name == "maximum" else math.inf

@@ -1,0 +1,370 @@
+"""Slices, pads, concatenations and updates: what indexing and its derivatives leave behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mycc.dialects import ops
+from mycc.dialects.mlir import ir
+from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
+from mycc.passes.simplify.match import BROADCAST, integer, ints, splat_operand
+
+__all__ = ["PATTERNS"]
+
+_SLICE = "stablehlo.slice"
+_PAD = "stablehlo.pad"
+_CONCATENATE = "stablehlo.concatenate"
+_DYNAMIC_SLICE = "stablehlo.dynamic_slice"
+_UPDATE = "stablehlo.dynamic_update_slice"
+Dims = tuple[int, ...]
+
+
+def _bounds(op: Op) -> tuple[Dims, Dims, Dims]:
+    return ints(op, "start_indices"), ints(op, "limit_indices"), ints(op, "strides")
+
+
+def _padding(op: Op) -> tuple[Dims, Dims, Dims]:
+    return ints(op, "edge_padding_low"), ints(op, "edge_padding_high"), ints(op, "interior_padding")
+
+
+class SliceOfEverything(Pattern):
+    """A slice of all elements is its operand."""
+
+    op_names = (_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        x = op.operand(0)
+        return op.shape == static_shape(x) and rewriter.replace(op, x)
+
+
+class SliceOfSlice(Pattern):
+    """slice(slice(x)) is one slice."""
+
+    op_names = (_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _SLICE)
+        if inner is None:
+            return False
+        x, shape = inner.operand(0), op.shape
+        begin, _, step = _bounds(inner)
+        start, _, stride = _bounds(op)
+        starts = [b + s * t for b, s, t in zip(begin, start, step, strict=True)]
+        strides = [s * t for s, t in zip(stride, step, strict=True)]
+        limits = [b + max(0, n - 1) * s + (n > 0) for b, n, s in zip(starts, shape, strides, strict=True)]
+        return rewriter.replace(op, lambda: ops.slice_(x, starts, limits, strides))
+
+
+class SliceOfConcatenate(Pattern):
+    """A slice that lies inside one piece of a concatenation is a slice of that piece."""
+
+    op_names = (_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _CONCATENATE)
+        if inner is None:
+            return False
+        axis = integer(inner, "dimension")
+        start, limit, stride = _bounds(op)
+        end = 0
+        for piece in inner.operands:
+            begin, end = end, end + static_shape(piece)[axis]
+            if begin <= start[axis] < limit[axis] <= end:
+                break
+        else:
+            return False
+        starts, limits = list(start), list(limit)
+        starts[axis] -= begin
+        limits[axis] -= begin
+        return rewriter.replace(op, lambda: ops.slice_(piece, starts, limits, stride))
+
+
+class SliceOfPad(Pattern):
+    """A slice of a pad that sees only what was padded is a slice of that."""
+
+    op_names = (_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _PAD)
+        if inner is None:
+            return False
+        low, _, interior = _padding(inner)
+        x = inner.operand(0)
+        sizes = static_shape(x)
+        start, limit, stride = _bounds(op)
+        starts, limits = [], []
+        for b, e, s, lo, n, gap in zip(start, limit, stride, low, sizes, interior, strict=True):
+            if gap or b < lo or e > lo + n:
+                # With gaps only the slice that undoes the pad element by element sees no padding.
+                if gap == 0 or s != gap + 1 or b != lo or e > lo + n + (n - 1) * gap:
+                    return False
+                starts.append(0)
+                limits.append(-(-(e - b) // s))
+                continue
+            starts.append(b - lo)
+            limits.append(e - lo)
+        strides = [1 if gap else s for s, gap in zip(stride, interior, strict=True)]
+        return rewriter.replace(op, lambda: ops.slice_(x, starts, limits, strides))
+
+
+class SliceOfBroadcast(Pattern):
+    """A slice of a broadcast is a broadcast of a slice."""
+
+    op_names = (_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, BROADCAST)
+        if inner is None:
+            return False
+        x, shape = inner.operand(0), op.shape
+        sizes, dims, whole = static_shape(x), ints(inner, "broadcast_dimensions"), inner.shape
+        start, limit, stride = _bounds(op)
+        starts, limits, strides = [], [], []
+        for size, d in zip(sizes, dims, strict=True):
+            spread = size == 1 and whole[d] != 1
+            starts.append(0 if spread else start[d])
+            limits.append(1 if spread else limit[d])
+            strides.append(1 if spread else stride[d])
+        if 0 in shape:
+            return False
+        return rewriter.replace(
+            op, lambda: ops.broadcast_in_dim(ops.slice_(x, starts, limits, strides), shape, dims)
+        )
+
+
+class PadWithNothing(Pattern):
+    """A pad by zero on all sides is its operand."""
+
+    op_names = (_PAD,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        if any(any(amounts) for amounts in _padding(op)):
+            return False
+        return rewriter.replace(op, op.operand(0))
+
+
+class PadOfPad(Pattern):
+    """pad(pad(x)) with one number is one pad."""
+
+    op_names = (_PAD,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _PAD)
+        if inner is None:
+            return False
+        number = splat_operand(op, 1)
+        same = op.operand(1) == inner.operand(1) or (number is not None and number == splat_operand(inner, 1))
+        (low, high, interior), (low0, high0, interior0) = _padding(op), _padding(inner)
+        # Cutting (a negative amount) does not commute with padding.
+        if not same or any(interior) or min(*low, *high, *low0, *high0, 0) < 0:
+            return False
+        x, value = inner.operand(0), op.operand(1)
+        lows = [a + b for a, b in zip(low, low0, strict=True)]
+        highs = [a + b for a, b in zip(high, high0, strict=True)]
+        return rewriter.replace(op, lambda: ops.pad(x, value, lows, highs, interior0))
+
+
+class SumOfPads(Pattern):
+    """pad(x) + pad(y) with zeros, where x and y end up side by side, is a pad of their concatenation.
+
+    The gradient of slicing an array apart is such a sum, one full-size pad for each slice.
+    """
+
+    op_names = ("stablehlo.add",)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        x, y = op.producer(0, _PAD), op.producer(1, _PAD)
+        if x is None or y is None or splat_operand(x, 1) != 0 or splat_operand(y, 1) != 0:
+            return False
+        (low, high, gap), (low1, high1, gap1) = _padding(x), _padding(y)
+        if any(gap) or any(gap1) or min(*low, *high, *low1, *high1, 0) < 0:
+            return False
+        shape = op.shape
+        axes = [d for d in range(len(shape)) if (low[d], high[d]) != (low1[d], high1[d])]
+        if len(axes) != 1:
+            return False
+        axis = axes[0]
+        if low[axis] > low1[axis]:
+            x, y, low, high, low1, high1 = y, x, low1, high1, low, high
+        if shape[axis] - high[axis] != low1[axis]:
+            return False
+        pieces = [x.operand(0), y.operand(0)]
+        value = x.operand(1)
+        highs = [*high[:axis], high1[axis], *high[axis + 1 :]]
+
+        def build() -> ir.Value:
+            joined = ops.concatenate(pieces, axis)
+            return ops.pad(joined, value, low, highs, [0] * len(shape))
+
+        return rewriter.replace(op, build)
+
+
+class ConcatenateOfOne(Pattern):
+    """A concatenation of one piece, or of one that is not empty, is that piece."""
+
+    op_names = (_CONCATENATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        axis = integer(op, "dimension")
+        pieces = [v for v in op.operands if static_shape(v)[axis]]
+        if len(pieces) == 1:
+            return rewriter.replace(op, pieces[0])
+        if not pieces or len(pieces) == len(op.operands):
+            return False
+        return rewriter.replace(op, lambda: ops.concatenate(pieces, axis))
+
+
+class ConcatenateOfConcatenate(Pattern):
+    """concatenate(concatenate(x, y), z) along one dimension is concatenate(x, y, z)."""
+
+    op_names = (_CONCATENATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        axis = integer(op, "dimension")
+        pieces: list[ir.Value] = []
+        found = False
+        for index, value in enumerate(op.operands):
+            inner = op.producer(index, _CONCATENATE)
+            if inner is None or integer(inner, "dimension") != axis or not has_one_use(value):
+                pieces.append(value)
+                continue
+            found = True
+            pieces += inner.operands
+        return found and rewriter.replace(op, lambda: ops.concatenate(pieces, axis))
+
+
+class ConcatenateOfSlices(Pattern):
+    """Adjacent slices of one array, joined again, are one slice of it."""
+
+    op_names = (_CONCATENATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        axis = integer(op, "dimension")
+        pieces: list[Any] = []
+        found = False
+        last: Op | None = None
+        for index, value in enumerate(op.operands):
+            piece = op.producer(index, _SLICE)
+            merged = _join(last, piece, axis) if last is not None and piece is not None else None
+            if merged is not None and isinstance(pieces[-1], tuple):
+                pieces[-1] = (pieces[-1][0], pieces[-1][1], merged)
+                found = True
+            else:
+                pieces.append(
+                    (piece, ints(piece, "start_indices"), ints(piece, "limit_indices")) if piece else value
+                )
+            last = piece
+        if not found:
+            return False
+
+        def build() -> ir.Value:
+            values = [
+                ops.slice_(p[0].operand(0), p[1], p[2]) if isinstance(p, tuple) and p[2] != ints(p[0], "limit_indices")
+                else (p[0].result if isinstance(p, tuple) else p)
+                for p in pieces
+            ]  # fmt: skip
+            return ops.concatenate(values, axis)
+
+        return rewriter.replace(op, build)
+
+
+def _join(a: Op, b: Op, axis: int) -> Dims | None:
+    """The limits of the slice that is slice a followed by slice b, if there is one."""
+    if a.operand(0) != b.operand(0):
+        return None
+    (start, limit, stride), (start1, limit1, stride1) = _bounds(a), _bounds(b)
+    if any(s != 1 for s in (*stride, *stride1)) or start1[axis] != limit[axis]:
+        return None
+    others = [d for d in range(len(start)) if d != axis]
+    if any(start[d] != start1[d] or limit[d] != limit1[d] for d in others):
+        return None
+    return limit1
+
+
+class DynamicSliceAtConstant(Pattern):
+    """A dynamic_slice whose starts are constants, or that takes everything, is a slice."""
+
+    op_names = (_DYNAMIC_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        x, shape = op.operand(0), op.shape
+        sizes = static_shape(x)
+        starts: list[int] = []
+        for d, (whole, size) in enumerate(zip(sizes, shape, strict=True)):
+            number = 0 if whole == size else splat_operand(op, d + 1)
+            if number is None:
+                return False
+            starts.append(max(0, min(int(number), whole - size)))
+        limits = [b + n for b, n in zip(starts, shape, strict=True)]
+        return rewriter.replace(op, lambda: ops.slice_(x, starts, limits))
+
+
+class DynamicSliceOfUpdate(Pattern):
+    """Reading back the window that was just written gives what was written."""
+
+    op_names = (_DYNAMIC_SLICE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _UPDATE)
+        if inner is None or inner.operand(1).type != op.type or inner.operands[2:] != op.operands[1:]:
+            return False
+        return rewriter.replace(op, inner.operand(1))
+
+
+class UpdateOfEverything(Pattern):
+    """An update of the size of the whole array is the new array."""
+
+    op_names = (_UPDATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        update = op.operand(1)
+        return op.shape == static_shape(update) and rewriter.replace(op, update)
+
+
+class UpdateOfUpdate(Pattern):
+    """Of two updates of one window in a row the first is lost."""
+
+    op_names = (_UPDATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _UPDATE)
+        if (
+            inner is None
+            or inner.operand(1).type != op.operand(1).type
+            or inner.operands[2:] != op.operands[2:]
+        ):
+            return False
+        update, starts, x = op.operand(1), op.operands[2:], inner.operand(0)
+        return rewriter.replace(op, lambda: ops.dynamic_update_slice(x, update, starts))
+
+
+class UpdateWithItself(Pattern):
+    """Writing back the window that was read from the same array changes nothing."""
+
+    op_names = (_UPDATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        read = op.producer(1, _DYNAMIC_SLICE)
+        if read is None or read.operand(0) != op.operand(0) or read.operands[1:] != op.operands[2:]:
+            return False
+        return rewriter.replace(op, op.operand(0))
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    SliceOfEverything(),
+    SliceOfSlice(),
+    SliceOfConcatenate(),
+    SliceOfPad(),
+    SliceOfBroadcast(),
+    PadWithNothing(),
+    PadOfPad(),
+    SumOfPads(),
+    ConcatenateOfOne(),
+    ConcatenateOfConcatenate(),
+    ConcatenateOfSlices(),
+    DynamicSliceOfUpdate(),
+    DynamicSliceAtConstant(),
+    UpdateOfEverything(),
+    UpdateOfUpdate(),
+    UpdateWithItself(),
+)
