@@ -1,0 +1,85 @@
+"""``mycc opt``: runs passes on a module, as ``mlir-opt`` does."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from mycc.dialects.errors import MyccError
+from mycc.tools import flags
+from mycc.tools.expected import check_expected, collect_diagnostics
+from mycc.tools.files import Source, parse_module, read_source, rename, split_source, write_output
+
+if TYPE_CHECKING:
+    from mycc.passes.pipeline import Pipeline
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("file", nargs="?", default="-", help="an MLIR file, text or bytecode; - is stdin")
+    parser.add_argument(
+        "-o", metavar="FILE", dest="output", help="where to write the module (default: stdout)"
+    )
+    parser.add_argument(
+        "--split-input-file",
+        action="store_true",
+        help="treat the parts between lines '// -----' as modules of their own",
+    )
+    parser.add_argument(
+        "--verify-diagnostics",
+        action="store_true",
+        help="check the errors against comments '// expected-error@+1 {{text}}'",
+    )
+    flags.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit status."""
+    from mycc.passes.pipeline import Pipeline
+
+    plugins = flags.load_plugins(args.load_pass_plugin)
+    pipeline = Pipeline.parse(args.pass_pipeline or "", passes=plugins)
+    source = read_source(args.file)
+    pieces = split_source(source) if args.split_input_file else [source]
+    if args.verify_diagnostics:
+        return _verify(pieces, pipeline, args)
+    outputs, errors = [], []
+    for piece in pieces:
+        try:
+            outputs.append(_process(piece, pipeline, args))
+        except MyccError as error:
+            if not args.split_input_file:
+                raise
+            errors.append(str(error))
+    if errors:
+        print("\n".join(errors), file=sys.stderr)
+        return 1
+    write_output(args.output, "// -----\n".join(outputs))
+    return 0
+
+
+def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str:
+    module = parse_module(piece)
+    try:
+        pipeline.run(module, instrumentation=flags.instrumentation_of(args))
+    except MyccError as error:
+        error.args = (rename(str(error), piece.name), *error.args[1:])
+        raise
+    return flags.print_module(module, args)
+
+
+def _verify(pieces: list[Source], pipeline: Pipeline, args: argparse.Namespace) -> int:
+    complaints: list[str] = []
+    for piece in pieces:
+        with collect_diagnostics() as diagnostics:
+            try:
+                _process(piece, pipeline, args)
+            except MyccError as error:
+                diagnostics.append(str(error))
+        complaints += check_expected(piece, [rename(text, piece.name) for text in diagnostics])
+    for complaint in complaints:
+        print(complaint, file=sys.stderr)
+    return 1 if complaints else 0
