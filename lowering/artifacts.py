@@ -60,8 +60,10 @@ def _dumped(
     module: ir.Module, devices: Sequence[Any], options: _compile.CompileSettings
 ) -> Iterator[pathlib.Path]:
     with tempfile.TemporaryDirectory(prefix="mycc-dump-") as folder:
-        flags = (*options.env_option_overrides, ("xla_dump_to", folder), ("xla_dump_hlo_as_text", True))
-        dumping = dataclasses.replace(options, env_option_overrides=flags, keep_module=False)
+        # Since jaxlib 0.12 the LLVM IR is dumped only for the emitters named by xla_dump_emitter_re.
+        flags = (("xla_dump_to", folder), ("xla_dump_hlo_as_text", True), ("xla_dump_emitter_re", ".*"))
+        overrides = (*options.env_option_overrides, *flags)
+        dumping = dataclasses.replace(options, env_option_overrides=overrides, keep_module=False)
         _compile.compile_module(module, devices=devices, options=dumping)
         yield pathlib.Path(folder)
 

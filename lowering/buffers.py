@@ -15,6 +15,7 @@ from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.devices import default_device, sharding_of
+from mycc.lowering.leaving import park_if_leaving
 from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "copy_to_device",
     "delete",
     "device_of",
+    "export_capsule",
     "host_abstract",
     "is_deleted",
     "put",
@@ -79,6 +81,7 @@ def put_as(
     x: Any, aval: AbstractValue, device: Any = None, committed: bool = True, may_alias: bool = False
 ) -> Any:
     """As `put`, of data whose abstract value is known: what `host_abstract` says, but for the weak type."""
+    park_if_leaving()
     if type(x) is not np.ndarray:
         x = np.asarray(x, aval.dtype)
     elif not x.dtype.isnative:
@@ -126,6 +129,7 @@ def to_numpy(impl: Any) -> np.ndarray[Any, Any]:
         ValueError: the buffer was deleted or donated.
         XlaRuntimeError: the computation that was to fill it failed.
     """
+    park_if_leaving()
     if impl.is_deleted():
         raise ValueError("the array was deleted or donated to a computation and has no data any more")
     if device_of(impl).platform == "cpu":
@@ -135,9 +139,20 @@ def to_numpy(impl: Any) -> np.ndarray[Any, Any]:
         if dtype.isbuiltin == 1:
             return np.asarray(memoryview(impl))
         if dtype not in SUB_BYTE_DTYPES:
-            return view_of_capsule(pjrt.buffer_to_dlpack(impl, None))
+            return view_of_capsule(export_capsule(impl, None))
     data, _ = impl._single_device_array_to_np_array_did_copy()
     return np.asarray(data)
+
+
+def export_capsule(impl: Any, stream: int | None) -> Any:
+    """A DLPack capsule of a buffer, which stays valid when the buffer is deleted.
+
+    Raises:
+        XlaRuntimeError: the dtype or the device has no DLPack counterpart.
+    """
+    # jaxlib aborts the process when a buffer is deleted whose capsule lives. Its clone shares the memory, and
+    # nobody but the capsule knows it.
+    return pjrt.buffer_to_dlpack(impl.clone(), stream)
 
 
 def block_until_ready(impls: Any) -> None:

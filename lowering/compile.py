@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.buffers import copy_to_device
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.handover import check_handover
+from mycc.lowering.leaving import long_call, park_if_leaving
 
 __all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize"]
 
@@ -78,15 +80,27 @@ def compile_module(
     found = [_abstract(type_) for type_ in entry.type.results]
     if donated:
         _mark_donated(entry, donated)
-    client = devices[0].client
-    xla_options = _xla_options(options, devices)
-    device_list = pjrt.DeviceList(tuple(devices))
-    try:
-        loaded = client.compile_and_load(module, device_list, xla_options)
-    except pjrt.XlaRuntimeError as error:
-        raise PassError(f"XLA cannot compile the module: {error}") from error
+    loaded = _compile_and_load(module, devices, options)
     kept = module if options.keep_module else None
     return Executable(loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept)
+
+
+# Flags of mycc's own that not every jaxlib in range has; those that this one refused.
+_OPTIONAL = frozenset({"xla_cpu_use_fusion_emitters", "xla_dump_emitter_re"})
+_refused: set[str] = set()
+
+
+def _compile_and_load(module: ir.Module, devices: Sequence[Any], options: CompileSettings) -> Any:
+    device_list = pjrt.DeviceList(tuple(devices))
+    while True:
+        try:
+            with long_call():
+                return devices[0].client.compile_and_load(module, device_list, _xla_options(options, devices))
+        except pjrt.XlaRuntimeError as error:
+            unknown = re.search(r"No such compile option: '(\w+)'", str(error))
+            if unknown is None or unknown.group(1) not in _OPTIONAL - _refused:
+                raise PassError(f"XLA cannot compile the module: {error}") from error
+            _refused.add(unknown.group(1))
 
 
 def _abstract(type_: ir.Type) -> AbstractValue:
@@ -132,7 +146,7 @@ def _xla_options(options: CompileSettings, devices: Sequence[Any]) -> Any:
     flags[_DISABLED_PASSES] = f"{disabled},{_BARRIER_PASS}" if disabled else _BARRIER_PASS
     if options.tiny and devices[0].platform == "cpu":
         flags.setdefault("xla_cpu_use_fusion_emitters", False)
-    made.env_option_overrides = list(flags.items())
+    made.env_option_overrides = [(name, value) for name, value in flags.items() if name not in _refused]
     return made
 
 
@@ -192,6 +206,7 @@ class Executable:
         Raises:
             XlaRuntimeError: a shape or dtype does not fit, or a buffer was deleted or donated.
         """
+        park_if_leaving()
         return self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)  # type: ignore[no-any-return]
 
     def place(self, arguments: Sequence[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from mycc.lowering import buffers, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import Executable
 from mycc.lowering.devices import several_devices
+from mycc.lowering.leaving import at_leaving, park_if_leaving
 from mycc.lowering.pytrees import dispatch_registry
 
 __all__ = ["TRACING", "Compiled", "context", "make_dispatcher", "swap_context"]
@@ -26,6 +27,10 @@ TRACING = "tracing"
 # Threads in a context other than None, as a list: looking at its truth is what a call pays when there is
 # none, a seventh of reading a thread-local.
 _busy: list[None] = []
+
+
+# Sends every thread's next call through the slow path, where it is parked.
+at_leaving(lambda: _busy.append(None))
 
 
 class _State(threading.local):
@@ -169,6 +174,7 @@ class _Table:
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The general case of a call."""
+        park_if_leaving()
         if _state.context is TRACING:
             return self.inline(args, kwargs)
         dynamic, static = self._split(args, kwargs)

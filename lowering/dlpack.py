@@ -12,7 +12,7 @@ import numpy as np
 
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.buffers import copy_to_device, device_of, put, to_numpy
+from mycc.lowering.buffers import copy_to_device, device_of, export_capsule, put, to_numpy
 from mycc.lowering.capsules import view_of_capsule
 from mycc.lowering.devices import client, default_device, sharding_of
 
@@ -71,7 +71,7 @@ def to_dlpack(
     elif copy:
         impl = copy_to_device(impl, device_of(impl), always=True)
     try:
-        return pjrt.buffer_to_dlpack(impl, None if stream is None or here[0] == 1 else int(stream))
+        return export_capsule(impl, None if stream is None or here[0] == 1 else int(stream))
     except pjrt.XlaRuntimeError as error:
         raise BufferError(f"the array cannot be exported through DLPack: {error}") from error
 

@@ -35,18 +35,23 @@ def check_handover(module: ir.Module) -> Any:
 
 def _scan(function: Any) -> dict[str, ir.Operation]:
     """The functions that one calls, each with a call; on the way, custom calls are checked."""
-    found: dict[str, ir.Operation] = {}
+    found: list[tuple[str, Any]] = []
 
+    # An exception would leave the walk as a RuntimeError, so what is found is looked at afterwards.
     def visit(op: Any) -> ir.WalkResult:
         name = op.name
-        if name == "func.call":
-            found.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
-        elif name == "stablehlo.custom_call":
-            _check_target(op)
+        if name == "func.call" or name == "stablehlo.custom_call":
+            found.append((name, op))
         return ir.WalkResult.ADVANCE
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
-    return found
+    calls: dict[str, ir.Operation] = {}
+    for name, op in found:
+        if name == "func.call":
+            calls.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
+        else:
+            _check_target(op)
+    return calls
 
 
 def _check_target(op: Any) -> None:

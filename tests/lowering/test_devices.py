@@ -1,0 +1,154 @@
+"""Devices and plugins; each case in a process of its own, since clients live as long as the process."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from mycc.dialects.errors import DeviceError
+from mycc.lowering.devices import client, default_device, devices, sharding_of
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MYCC_", "PJRT_"))}
+    inherited["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    # A level that keeps errors of XLA out of what is compared.
+    environment = {**inherited, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+
+
+def test_the_cpu_is_there() -> None:
+    assert devices("cpu")[0] is default_device() and default_device().platform == "cpu"
+    assert client() is client("CPU")
+    assert sharding_of(default_device()) is sharding_of(default_device())
+
+
+def test_an_absent_platform_says_how_to_get_it() -> None:
+    for name in ("tpu", "nonsense"):
+        with pytest.raises(DeviceError, match=name):
+            devices(name)
+
+
+def test_several_cpu_devices() -> None:
+    code = """
+import numpy as np
+from mycc.lowering import buffers
+from mycc.lowering.devices import devices
+first, second, third = devices()
+x = np.arange(5.0)
+impl = buffers.put(x, second)
+assert buffers.device_of(impl) is second
+moved = buffers.copy_to_device(impl, third)
+assert buffers.device_of(moved) is third and not impl.is_deleted()
+np.testing.assert_array_equal(buffers.to_numpy(moved), x)
+"""
+    done = run(code, MYCC_NUM_CPU_DEVICES="3")
+    assert done.returncode == 0, done.stderr
+
+
+def test_several_devices_in_dispatch_and_in_one_program() -> None:
+    code = """
+import numpy as np
+from mycc.dialects.errors import DeviceError
+from mycc.dialects.mlir import context, ir
+from mycc.lowering import buffers, dispatch
+from mycc.lowering.compile import CompileSettings, compile_module
+from mycc.lowering.devices import devices
+from mycc.lowering.pytrees import dispatch_registry
+
+class Handle:
+    __slots__ = ("_data",)
+    def __init__(self, data): self._data = data
+
+text = "func.func @main(%a: tensor<f32>, %b: tensor<f32>) -> tensor<f32> {"
+text += "%0 = stablehlo.add %a, %b : tensor<f32> return %0 : tensor<f32> }"
+def compile(args, kwargs):
+    held = [buffers.device_of(x._data) for x in args if type(x) is Handle and x._data._committed]
+    with context: module = ir.Module.parse(text)
+    return dispatch.Compiled(compile_module(module, devices=(held or devices())[:1]), dispatch_registry.flatten(0)[1])
+f = dispatch.make_dispatcher("f", compile, None, handle=Handle)
+one, two = devices()
+on = lambda d, **k: Handle(buffers.put(np.float32(2), d, weak_type=False, **k))
+for device in (one, two, one):
+    for other in (on(device), on(one, committed=False), on(two, committed=False), np.float32(2), 2.0):
+        out = f(on(device), other)._data
+        assert buffers.device_of(out) is device and buffers.to_numpy(out) == 4
+try:
+    f(on(one), on(two))
+except DeviceError as error:
+    assert "cpu:1" in str(error) or "TFRT_CPU_1" in str(error) or "id=1" in str(error), error
+else:
+    raise AssertionError
+
+sharded = '''
+sdy.mesh @mesh = <["x"=2]>
+func.func @main(%a: tensor<4x2xf32> {sdy.sharding = #sdy.sharding<@mesh, [{"x"}, {}]>}) -> tensor<4x2xf32> {
+  %0 = stablehlo.add %a, %a : tensor<4x2xf32>
+  return %0 : tensor<4x2xf32>
+}'''
+with context: module = ir.Module.parse(sharded)
+executable = compile_module(module, devices=devices())
+(sharding,) = executable.out_shardings
+assert "devices=[2,1]" in str(sharding._hlo_sharding), sharding._hlo_sharding
+replicated = compile_module(ir.Module.parse(text, context), devices=devices(), options=CompileSettings(num_replicas=2))
+assert len(replicated.devices) == 2
+"""
+    done = run(code, MYCC_NUM_CPU_DEVICES="2")
+    assert done.returncode == 0, done.stderr
+
+
+def test_bad_device_count() -> None:
+    done = run("from mycc.lowering.devices import devices; devices()", MYCC_NUM_CPU_DEVICES="many")
+    assert "DeviceError" in done.stderr and "MYCC_NUM_CPU_DEVICES='many'" in done.stderr
+
+
+PRINT = "from mycc.lowering.devices import default_device, platforms; print(default_device().platform, platforms())"
+
+
+@pytest.fixture
+def plugin(tmp_path: pathlib.Path) -> str:
+    path = tmp_path / "pjrt_c_api_gpu_plugin.so"
+    path.write_bytes(b"not a library")
+    return f"cuda:{path}"
+
+
+def test_a_broken_plugin_warns_and_falls_back(plugin: str) -> None:
+    done = run(PRINT, PJRT_NAMES_AND_LIBRARY_PATHS=plugin)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "cpu"
+    assert done.stderr.count("RuntimeWarning") == 1 and "pjrt_c_api_gpu_plugin.so" in done.stderr
+
+
+@pytest.mark.parametrize("wanted", ["cuda", "gpu,cpu", "CUDA"])
+def test_a_broken_plugin_asked_for_by_name_is_an_error(plugin: str, wanted: str) -> None:
+    done = run(PRINT, PJRT_NAMES_AND_LIBRARY_PATHS=plugin, MYCC_PLATFORMS=wanted)
+    assert done.returncode != 0 and "DeviceError" in done.stderr and "pjrt_c_api_gpu_plugin.so" in done.stderr
+
+
+def test_platforms_in_the_order_asked_for(plugin: str) -> None:
+    done = run(PRINT, PJRT_NAMES_AND_LIBRARY_PATHS=plugin, MYCC_PLATFORMS="cpu")
+    assert done.stdout == "cpu ('cpu',)\n" and done.stderr == ""
+    done = run(PRINT, MYCC_PLATFORMS="rocm")
+    assert "DeviceError" in done.stderr and "MYCC_PLATFORMS=cpu" in done.stderr
+
+
+def test_plugins_are_found_without_importing_them(tmp_path: pathlib.Path) -> None:
+    for folder, library in [("xla_cuda13", "xla_cuda_plugin.so"), ("other", "pjrt_plugin_other.so")]:
+        package = tmp_path / "jax_plugins" / folder
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("import jax\nraise SystemExit('imported')\n")
+        (package / library).write_bytes(b"")
+    code = "import sys; from mycc.lowering.plugins import find_plugins; p = find_plugins()\n"
+    code += "print(sorted(p), p['cuda'].rpartition('/')[2], 'jax' in sys.modules)"
+    sys.path.insert(0, str(tmp_path))
+    try:
+        done = run(code)
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert done.stdout == "['cuda', 'other'] xla_cuda_plugin.so False\n", done.stderr
