@@ -11,7 +11,9 @@ from mycc.dialects.rules import (
     indexing,
     parts,
     reduction,
+    scattering,
     shape,
+    sorting,
     special,
 )
 
@@ -19,6 +21,18 @@ __all__ = ["RECORDS"]
 
 RECORDS: dict[str, Record] = {
     record.name: record
-    for kind in (elementwise, choice, parts, special, shape, contraction, reduction, indexing, functions)
+    for kind in (
+        elementwise,
+        choice,
+        parts,
+        special,
+        shape,
+        contraction,
+        reduction,
+        indexing,
+        scattering,
+        sorting,
+        functions,
+    )
     for record in kind.RECORDS
 }
