@@ -1,6 +1,6 @@
 """Records: operations that pick one of their operands, and those that only tell which.
 
-At ties the conventions are JAX 0.10.2's: `maximum` and `minimum` give each operand half, `clamp` gives nothing.
+At ties the conventions are JAX 0.10.2's: `maximum` and `minimum` give each operand half, `clamp` gives none.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Partial, Record, Site, inactive, linear, pointwise
-from mycc.dialects.types import shape_of
 from mycc.dialects.rules.elementwise import is_complex, scale
+from mycc.dialects.types import shape_of
 
 Value = ir.Value
 
@@ -82,7 +82,7 @@ def _clamp_transpose(operand: int) -> Partial:
 
 
 def _spread_scalars(site: Batched, positions: Sequence[int]) -> list[Value]:
-    """Operands for a batched copy: the named ones may stay scalars, if they are and have no batch dimension."""
+    """Operands for a batched copy: the named ones stay scalars if they are, and have no batch dimension."""
     values = []
     for i, value in enumerate(site.operands):
         scalar = i in positions and not len(site.op.operands[i].type.shape)

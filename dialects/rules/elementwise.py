@@ -38,6 +38,12 @@ def is_complex(value: Value) -> bool:
     return isinstance(ops.element_of(value), ir.ComplexType)
 
 
+def limits(value: Value) -> Any:
+    """The machine limits of a float or complex tensor's elements, as `numpy.finfo` gives them."""
+    finfo: Any = ml_dtypes.finfo
+    return finfo(dtype_of(value.type))
+
+
 def divide_guarded(tangent: Value, denominator: Value) -> Value:
     """``tangent / denominator``, except that 0 / 0 is 0 (and a nonzero number over 0 infinite).
 
@@ -45,11 +51,11 @@ def divide_guarded(tangent: Value, denominator: Value) -> Value:
     by the tangent would lose the second derivative wherever a cotangent happens to vanish. Two divisions
     by tiny numbers overflow for every tangent but zero, and their own derivatives stay finite.
     """
-    limits = ml_dtypes.finfo(dtype_of(denominator.type))
+    tiny, huge = limits(denominator).tiny, limits(denominator).max
     one = ops.full_like(denominator, 1)
     pole = ops.compare("EQ", denominator, ops.full_like(denominator, 0))
-    safe = ops.select(pole, ops.full_like(denominator, limits.tiny), denominator)
-    return ops.mul(ops.div(tangent, safe), ops.select(pole, ops.full_like(denominator, limits.max), one))
+    safe = ops.select(pole, ops.full_like(denominator, tiny), denominator)
+    return ops.mul(ops.div(tangent, safe), ops.select(pole, ops.full_like(denominator, huge), one))
 
 
 def constant_splat(value: Value) -> Any | None:
@@ -90,13 +96,13 @@ def _subtract_forward(site: Site, tangents: Tangents) -> Tangents:
 
 
 def _divide_by(t: Value, s: Site) -> Value:
-    # (t / y)·(x / y) rather than JAX's t·x·y⁻²: y² overflows where the derivative does not (float16, y = 300).
+    # (t / y)·(x / y), not JAX's t·x·y⁻²: y² overflows where the derivative does not (float16, y = 300).
     return ops.neg(ops.mul(ops.div(t, s.y), s.out))
 
 
 def _remainder_by(t: Value, s: Site) -> Value:
-    # x - out is a multiple of y, so rounding the quotient gives the exact factor; truncating x / y may be off
-    # by one where the quotient rounds up to an integer.
+    # x - out is a multiple of y, so rounding the quotient gives the exact factor; truncating x / y may be
+    # off by one where the quotient rounds up to an integer.
     return ops.neg(ops.mul(t, ops.round_even(ops.div(ops.sub(s.x, s.out), s.y))))
 
 
@@ -115,7 +121,7 @@ def _power_base(t: Value, s: Site) -> Value:
     # The pole at x = 0 of a power between 0 and 1, as in `divide_guarded`.
     zero = ops.full_like(x, 0)
     pole = ops.and_(ops.compare("EQ", x, zero), ops.compare("LT", lowered, zero))
-    huge = ops.full_like(x, ml_dtypes.finfo(dtype_of(x.type)).max)
+    huge = ops.full_like(x, limits(x).max)
     factor = ops.pow_(ops.select(pole, one, x), lowered)
     return ops.mul(ops.mul(scaled, ops.select(pole, huge, factor)), ops.select(pole, huge, one))
 
@@ -314,8 +320,13 @@ RECORDS: tuple[Record, ...] = (
     inactive("stablehlo.popcnt", oracle=np.bitwise_count, domain=(_INTEGERS,), dtypes="iu"),
     inactive("stablehlo.count_leading_zeros", oracle=_count_leading_zeros, domain=(_INTEGERS,), dtypes="iu"),
     inactive("stablehlo.shift_left", oracle=_shift_left, domain=(_INTEGERS, _INTEGERS), dtypes="iu"),
-    inactive("stablehlo.shift_right_arithmetic", oracle=_shift_right, domain=(_INTEGERS, _INTEGERS), dtypes="i"),
     inactive(
-        "stablehlo.shift_right_logical", oracle=_shift_right_logical, domain=(_INTEGERS, _INTEGERS), dtypes="iu"
+        "stablehlo.shift_right_arithmetic", oracle=_shift_right, domain=(_INTEGERS, _INTEGERS), dtypes="i"
+    ),
+    inactive(
+        "stablehlo.shift_right_logical",
+        oracle=_shift_right_logical,
+        domain=(_INTEGERS, _INTEGERS),
+        dtypes="iu",
     ),
 )

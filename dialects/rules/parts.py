@@ -14,7 +14,18 @@ import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, batched_type, inactive, pointwise, structured
+from mycc.dialects.record import (
+    Batched,
+    Flags,
+    Functions,
+    Record,
+    Site,
+    Tangents,
+    batched_type,
+    inactive,
+    pointwise,
+    structured,
+)
 from mycc.dialects.rules.elementwise import is_complex
 
 Value = ir.Value
@@ -139,8 +150,12 @@ def _complex_oracle(x: Any, y: Any) -> Any:
 
 
 RECORDS: tuple[Record, ...] = (
-    pointwise("stablehlo.real", _same, transposes=(_real_transpose,), oracle=np.real, domain=(_REAL,), dtypes="fc"),
-    pointwise("stablehlo.imag", _same, transposes=(_imag_transpose,), oracle=np.imag, domain=(_REAL,), dtypes="fc"),
+    pointwise(
+        "stablehlo.real", _same, transposes=(_real_transpose,), oracle=np.real, domain=(_REAL,), dtypes="fc"
+    ),
+    pointwise(
+        "stablehlo.imag", _same, transposes=(_imag_transpose,), oracle=np.imag, domain=(_REAL,), dtypes="fc"
+    ),
     pointwise(
         "stablehlo.complex",
         lambda t, s: ops.complex_(t, _zeros(t)),
@@ -150,7 +165,9 @@ RECORDS: tuple[Record, ...] = (
         domain=(_REAL, _REAL),
     ),
     pointwise("chlo.conj", _same, oracle=np.conj, domain=(_REAL,), dtypes="fc"),
-    pointwise("stablehlo.abs", _abs, transposes=(_abs_transpose,), oracle=np.abs, domain=(_REAL,), dtypes="fci"),
+    pointwise(
+        "stablehlo.abs", _abs, transposes=(_abs_transpose,), oracle=np.abs, domain=(_REAL,), dtypes="fci"
+    ),
     replace(_SIGN, depends=_sign_depends),
     replace(_CONVERT, cheap=True),
     pointwise("stablehlo.reduce_precision", _same, oracle=lambda x: x, domain=(_REAL,)),

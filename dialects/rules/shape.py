@@ -107,7 +107,7 @@ def _pad_transpose(site: Site, ct: Value) -> list[Value | None]:
     if site.active[0]:
         x = _unpad(ct, low, high, interior)
     if site.active[1]:
-        # A mask, not the sum of all minus the sum of those kept: that would lose digits, and inf - inf is NaN.
+        # A mask, not the sum of all minus the sum of those kept: that loses digits, and inf - inf is NaN.
         mask = _mask(site.op)
         kept = ops.select(mask, ops.full_like(ct, 0), ct)
         value = ops.sum_(kept, range(len(shape_of(ct))))
@@ -184,7 +184,9 @@ RECORDS: tuple[Record, ...] = (
     inactive("stablehlo.constant", _unbatched, dtypes="fciub", cheap=True),
     inactive("stablehlo.iota", _unbatched, dtypes="fciu", cheap=True),
     linear("stablehlo.broadcast_in_dim", _broadcast_transpose, _broadcast_batch, dtypes="fciub", cheap=True),
-    linear("stablehlo.reshape", _reshape_transpose, _reshape_batch, oracle=np.reshape, dtypes="fciub", cheap=True),
+    linear(
+        "stablehlo.reshape", _reshape_transpose, _reshape_batch, oracle=np.reshape, dtypes="fciub", cheap=True
+    ),
     linear(
         "stablehlo.transpose",
         _transpose_transpose,
@@ -193,7 +195,9 @@ RECORDS: tuple[Record, ...] = (
         dtypes="fciub",
         cheap=True,
     ),
-    linear("stablehlo.reverse", _reverse_transpose, _reverse_batch, oracle=np.flip, dtypes="fciub", cheap=True),
+    linear(
+        "stablehlo.reverse", _reverse_transpose, _reverse_batch, oracle=np.flip, dtypes="fciub", cheap=True
+    ),
     linear("stablehlo.slice", _slice_transpose, _slice_batch, dtypes="fciub"),
     linear("stablehlo.pad", _pad_transpose, _pad_batch, operands=_all_operands, dtypes="fciub"),
     linear(

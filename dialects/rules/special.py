@@ -1,4 +1,4 @@
-"""Records: CHLO's functions. They stay whole until lowering, so that their derivatives are closed formulas."""
+"""Records: CHLO's functions. They stay whole until lowering, for their derivatives are closed formulas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from mycc.dialects import ops
@@ -15,8 +14,7 @@ from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Partial, Record, Site, inactive, pointwise
 from mycc.dialects.rules.bessel import bessel_i0e
-from mycc.dialects.rules.elementwise import divide_guarded, scale
-from mycc.dialects.types import dtype_of
+from mycc.dialects.rules.elementwise import divide_guarded, limits, scale
 
 Value = ir.Value
 
@@ -79,7 +77,7 @@ def _erf_inv(t: Value, s: Site) -> Value:
 def _bessel_i1e(t: Value, s: Site) -> Value:
     # I₁ₑ' = I₀ₑ - I₁ₑ·(sign x + 1/x), whose limit at 0 is 1/2; the threshold is JAX's.
     x = s.x
-    small = ops.full_like(x, ml_dtypes.finfo(dtype_of(x.type)).eps)
+    small = ops.full_like(x, limits(x).eps)
     regular = ops.compare("GT", ops.abs_(x), small)
     safe = ops.select(regular, x, small)
     slope = ops.sub(bessel_i0e(safe), ops.mul(s.out, ops.add(ops.sign(safe), ops.div(_one(safe), safe))))
@@ -158,9 +156,14 @@ RECORDS: tuple[Record, ...] = (
         domain=(_REAL,),
         dtypes="fc",
     ),
-    pointwise("chlo.erf", lambda t, s: _gauss(t, s, 2 / math.sqrt(math.pi)), oracle=_scipy("erf"), domain=(_REAL,)),
     pointwise(
-        "chlo.erfc", lambda t, s: _gauss(t, s, -2 / math.sqrt(math.pi)), oracle=_scipy("erfc"), domain=(_REAL,)
+        "chlo.erf", lambda t, s: _gauss(t, s, 2 / math.sqrt(math.pi)), oracle=_scipy("erf"), domain=(_REAL,)
+    ),
+    pointwise(
+        "chlo.erfc",
+        lambda t, s: _gauss(t, s, -2 / math.sqrt(math.pi)),
+        oracle=_scipy("erfc"),
+        domain=(_REAL,),
     ),
     pointwise("chlo.erf_inv", _erf_inv, oracle=_scipy("erfinv"), domain=(_UNIT,)),
     pointwise(

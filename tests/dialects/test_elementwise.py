@@ -17,12 +17,12 @@ from harness import (
     check_forward,
     check_precision,
     check_reverse,
+    check_transpose,
     check_values,
     differentiable,
     pullback_of,
     sampler,
     tangent_of,
-    type_of,
 )
 
 from mycc.dialects import ops, transform
@@ -30,7 +30,7 @@ from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import chlo, ir
 from mycc.dialects.record import Record
 from mycc.dialects.rules import choice, elementwise, parts, special
-from mycc.dialects.types import element_type
+from mycc.dialects.types import element_type, tensor
 
 Value = ir.Value
 
@@ -85,7 +85,8 @@ def tolerance(dtype: Any) -> float:
     if np.dtype(dtype).kind in "iub":
         return 0.0
     # XLA's digamma, zeta and acosh lose a few bits more than the others.
-    return 64 * float(ml_dtypes.finfo(dtype).eps)
+    finfo: Any = ml_dtypes.finfo
+    return 64 * float(finfo(dtype).eps)
 
 
 def derived_cases(records: Sequence[Record], kinds: str, all_dtypes: bool = False) -> list[Case]:
@@ -129,11 +130,31 @@ def barrier(x: Value, n: Value, y: Value) -> list[Value]:
     return ops.barrier([x, n, y])
 
 
+def with_infinities(rng: np.random.Generator) -> list[Array]:
+    return [rng.choice(np.asarray([-np.inf, -1.0, 0.0, 2.0, np.inf, np.nan]), (3, 4))]
+
+
+def to_float32(x: Value) -> Value:
+    return ops.reduce_precision(x, 8, 23)
+
+
+def constant_and_operand(x: Value) -> Value:
+    attribute = ir.DenseElementsAttr.get(np.asarray(2.5), type=ops.element_of(x), shape=SHAPE)
+    constant = ir.Operation.create("chlo.constant", [x.type], [], {"value": attribute}).result
+    return ops.add(x, constant)
+
+
 F, C, B = (SHAPE, np.float64, -3.0, 3.0), (SHAPE, np.complex128), (SHAPE, np.bool_)
 SCALAR_B = ((), np.bool_)
 
 CONVERSIONS = [
-    Case(f"convert {np.dtype(a).name}->{np.dtype(b).name}", converting(b), sampler((SHAPE, a)), oracle, rtol=1e-6)
+    Case(
+        f"convert {np.dtype(a).name}->{np.dtype(b).name}",
+        converting(b),
+        sampler((SHAPE, a)),
+        oracle,
+        rtol=1e-6,
+    )
     for a, b, oracle in (
         (np.float64, np.complex128, lambda x: x.astype(np.complex128)),
         (np.complex128, np.float64, np.real),
@@ -180,13 +201,13 @@ CASES = [
     ),
     Case(
         "bitcast_convert to narrower",
-        lambda x: ops.bitcast_convert(x, ops.tensor((*SHAPE, 2), element_type(np.int32))),
+        lambda x: ops.bitcast_convert(x, tensor((*SHAPE, 2), element_type(np.int32))),
         sampler(F),
         lambda x: x.view(np.int32).reshape(*SHAPE, 2),
     ),
     Case(
         "bitcast_convert to wider",
-        lambda x: ops.bitcast_convert(x, ops.tensor(SHAPE, element_type(np.int32))),
+        lambda x: ops.bitcast_convert(x, tensor(SHAPE, element_type(np.int32))),
         sampler(((*SHAPE, 2), np.int16, -300, 300)),
         lambda x: x.view(np.int32).reshape(SHAPE),
     ),
@@ -201,6 +222,18 @@ CASES = [
         sampler(F),
         lambda x: x + 2.5,
     ),
+    Case("constant of CHLO", constant_and_operand, sampler(F), lambda x: x + 2.5),
+    *(
+        Case(f"{name} of infinities", builder(name), with_infinities, oracle, active=(False,))
+        for name, oracle in (
+            ("stablehlo.is_finite", np.isfinite),
+            ("chlo.is_inf", np.isinf),
+            ("chlo.is_pos_inf", np.isposinf),
+            ("chlo.is_neg_inf", np.isneginf),
+        )
+    ),
+    Case("kernel of asin and acos", builder("chlo._asin_acos_kernel"), sampler(C), active=(False,)),
+    Case("reduce_precision", to_float32, sampler(F), np.float32, active=(False,)),
     Case(
         "power by a constant",
         lambda x: ops.pow_(x, ops.full_like(x, 3)),
@@ -269,6 +302,11 @@ def test_reverse() -> None:
     check_reverse(differentiable(DOUBLE))
 
 
+def test_transposed_tangents() -> None:
+    steps = ("stablehlo.floor", "stablehlo.ceil", "stablehlo.round", "stablehlo.sign[f")
+    check_transpose(case for case in differentiable(DOUBLE) if not case.name.startswith(steps))
+
+
 def test_batch() -> None:
     check_batch(DOUBLE + derived_cases(RECORDS, "iub"))
 
@@ -328,7 +366,13 @@ EDGES: list[tuple[str, Build, tuple[float, ...], tuple[float, ...]]] = [
 
 def edge_cases() -> list[Case]:
     return [
-        Case(name, build, lambda rng, at=at: [np.float64(x) for x in map(np.asarray, at)], lambda *x: x, rtol=1e-12)
+        Case(
+            name,
+            build,
+            lambda rng, at=at: [np.float64(x) for x in map(np.asarray, at)],
+            lambda *x: x,
+            rtol=1e-12,
+        )
         for name, build, at, _ in EDGES
     ]
 
@@ -341,7 +385,7 @@ def test_singular_points_in_both_modes() -> None:
         for position, slope in enumerate(slopes):
             active = tuple(i == position for i in range(len(at)))
             with program.main():
-                primals, one = [program.input(x) for x in operands], program.input(np.float64(1))
+                primals, one = [program.input(x) for x in operands], program.input(np.asarray(1.0))
                 ahead = program.output(transform.jvp(f, active, (True,), primals, [one]))[-1]
                 back = program.output(transform.vjp(f, active, (True,), primals, [one]))[-1]
             expected.append((case.name, position, slope, ahead, back))
@@ -349,7 +393,10 @@ def test_singular_points_in_both_modes() -> None:
     wrong = [
         (name, position, slope, outputs[ahead], outputs[back])
         for name, position, slope, ahead, back in expected
-        if not (np.isclose(outputs[ahead], slope, equal_nan=True) and np.isclose(outputs[back], slope, equal_nan=True))
+        if not (
+            np.isclose(outputs[ahead], slope, equal_nan=True)
+            and np.isclose(outputs[back], slope, equal_nan=True)
+        )
     ]
     assert not wrong
 
@@ -400,6 +447,16 @@ def test_a_cotangent_that_vanishes_keeps_its_second_derivative() -> None:
     program = Program()
     positions = program.call(case, [np.asarray(2.0), np.asarray(1.0), np.asarray(1.0)])
     np.testing.assert_allclose(program.run()[positions[0]], 0.5)
+
+
+def test_reduce_precision_rounds_derivatives_as_it_rounds_values() -> None:
+    case = Case("reduce_precision", to_float32, sampler(F))
+    x, ct = np.full(SHAPE, 1.0), np.full(SHAPE, np.pi)
+    program = Program()
+    places = [program.call(derived(case), [x, ct])[0] for derived in (pullback_of, tangent_of)]
+    outputs = program.run()
+    for place in places:
+        np.testing.assert_array_equal(outputs[place], ct.astype(np.float32))
 
 
 def test_an_operand_without_a_formula_is_an_error() -> None:

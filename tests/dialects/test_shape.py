@@ -14,6 +14,7 @@ from harness import (
     check_batch,
     check_forward,
     check_reverse,
+    check_transpose,
     check_values,
     differentiable,
     pullback_of,
@@ -97,7 +98,12 @@ def cases(dtype: Any) -> list[Case]:
     numbers = np.dtype(dtype).name
     found = [
         *(
-            Case(f"pad {low} {high} {interior}", pad(low, high, interior), sampler((size, dtype), ((), dtype)), oracle)
+            Case(
+                f"pad {low} {high} {interior}",
+                pad(low, high, interior),
+                sampler((size, dtype), ((), dtype)),
+                oracle,
+            )
             for size, low, high, interior in PADS
             for oracle in [pad_oracle(low, high, interior)]
         ),
@@ -129,9 +135,17 @@ def cases(dtype: Any) -> list[Case]:
             for sizes, axis in JOINS
         ),
         Case(
-            "reshape", lambda x: ops.reshape(x, (3, 1, 4)), sampler(((2, 6), dtype)), lambda x: x.reshape(3, 1, 4)
+            "reshape",
+            lambda x: ops.reshape(x, (3, 1, 4)),
+            sampler(((2, 6), dtype)),
+            lambda x: x.reshape(3, 1, 4),
         ),
-        Case("reshape to a scalar", lambda x: ops.reshape(x, ()), sampler(((1, 1), dtype)), lambda x: x.reshape(())),
+        Case(
+            "reshape to a scalar",
+            lambda x: ops.reshape(x, ()),
+            sampler(((1, 1), dtype)),
+            lambda x: x.reshape(()),
+        ),
         Case(
             "transpose",
             lambda x: ops.transpose(x, (2, 0, 1)),
@@ -192,6 +206,10 @@ def test_reverse() -> None:
     check_reverse(ACTIVE)
 
 
+def test_transposed_tangents() -> None:
+    check_transpose(ACTIVE)
+
+
 def test_batch() -> None:
     check_batch(DOUBLE + DISCRETE[-1:])
 
@@ -227,7 +245,9 @@ def test_transposition_of_a_linear_program() -> None:
     outputs = program.run()
     for case, operands, cotangent, result, back in expected:
         right = sum(np.sum(x * outputs[p]) for x, p in zip(operands, back, strict=True))
-        np.testing.assert_allclose(np.sum(cotangent * outputs[result]), right, rtol=1e-12, atol=1e-12, err_msg=case.name)
+        np.testing.assert_allclose(
+            np.sum(cotangent * outputs[result]), right, rtol=1e-12, atol=1e-12, err_msg=case.name
+        )
 
 
 @pytest.mark.exhaustive
