@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -12,6 +12,7 @@ _SHORT = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "float64": "f6
 _SHORT |= {"bool": "bool", "complex64": "c64", "complex128": "c128"}
 
 
+@final
 class AbstractValue:
     """Shape, dtype and weak type of an array; immutable and hashable.
 

@@ -14,9 +14,9 @@ import numpy as np
 from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
 from mycc.lowering.devices import default_device, sharding_of
 from mycc.lowering.leaving import park_if_leaving
-from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
 
 __all__ = [
     "abstract",
@@ -44,7 +44,12 @@ _SCALAR_AVALS = {kind: AbstractValue((), dtype, True) for kind, dtype in _SCALAR
 
 
 def put(
-    x: Any, device: Any = None, *, committed: bool = True, weak_type: bool | None = None, may_alias: bool = False
+    x: Any,
+    device: Any = None,
+    *,
+    committed: bool = True,
+    weak_type: bool | None = None,
+    may_alias: bool = False,
 ) -> Any:
     """Puts a NumPy array or a Python scalar on a device.
 

@@ -76,7 +76,9 @@ def view_of_capsule(capsule: Any) -> np.ndarray[Any, Any]:
         raise BufferError(f"a DLPack tensor on device type {tensor.device.device_type} is not in host memory")
     dtype = _DTYPES.get((tensor.dtype.code, tensor.dtype.bits))
     if dtype is None or tensor.dtype.lanes != 1:
-        raise BufferError(f"DLPack type code {tensor.dtype.code} of {tensor.dtype.bits} bits is not supported")
+        raise BufferError(
+            f"DLPack type code {tensor.dtype.code} of {tensor.dtype.bits} bits is not supported"
+        )
     shape = tuple(tensor.shape[axis] for axis in range(tensor.ndim))
     if 0 in shape:
         return _read_only(np.zeros(shape, dtype))
@@ -90,7 +92,7 @@ def view_of_capsule(capsule: Any) -> np.ndarray[Any, Any]:
     memory = (ctypes.c_char * extent).from_address(tensor.data + tensor.byte_offset)
     # The ctypes object is the base of every view of this memory, so the capsule lives as long as they do.
     memory.capsule = capsule  # type: ignore[attr-defined]
-    return _read_only(np.ndarray(shape, dtype, memory, 0, strides))
+    return _read_only(np.ndarray(shape, dtype, memoryview(memory), 0, strides))
 
 
 def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -105,13 +105,13 @@ def _compile_and_load(module: ir.Module, devices: Sequence[Any], options: Compil
 
 def _abstract(type_: ir.Type) -> AbstractValue:
     if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
-        raise PassError(f"an argument or result of @main has type {type_}; only tensors of static shape can cross")
+        raise PassError(f"@main takes or returns a {type_}; only tensors of static shape can cross")
     return AbstractValue(tuple(type_.shape), dtype_of(type_))
 
 
 def _mark_donated(entry: Any, donated: Sequence[int]) -> None:
     with entry.operation.context:
-        marked = [ir.DictAttr(attributes) for attributes in entry.arg_attrs]
+        marked: list[Any] = [ir.DictAttr(attributes) for attributes in entry.arg_attrs]
         for position in donated:
             if "tf.aliasing_output" not in marked[position]:
                 named = {item.name: item.attr for item in marked[position]}
@@ -207,7 +207,8 @@ class Executable:
             XlaRuntimeError: a shape or dtype does not fit, or a buffer was deleted or donated.
         """
         park_if_leaving()
-        return self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)  # type: ignore[no-any-return]
+        results: list[Any] = self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)
+        return results
 
     def place(self, arguments: Sequence[Any]) -> list[Any]:
         """The arguments, those on another device copied to this executable's one device."""
@@ -241,7 +242,9 @@ class Executable:
 
     def _kept_module(self) -> ir.Module:
         if self._module is None:
-            raise MyccError("this executable did not keep its module; compile it with CompileSettings(keep_module=True)")
+            raise MyccError(
+                "the executable did not keep its module; compile it with CompileSettings(keep_module=True)"
+            )
         return self._module
 
     def cost_analysis(self) -> dict[str, Any]:
@@ -261,7 +264,7 @@ class Executable:
             MyccError: the backend cannot serialize it.
         """
         try:
-            payload = self.loaded.serialize()
+            payload = bytes(self.loaded.serialize())
         except (pjrt.XlaRuntimeError, ValueError) as error:
             raise MyccError(f"the backend cannot serialize this executable: {error}") from error
         head = {

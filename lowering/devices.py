@@ -16,7 +16,15 @@ from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.plugins import find_plugins, platform_name
 
-__all__ = ["client", "default_device", "devices", "platform_of", "platforms", "several_devices", "sharding_of"]
+__all__ = [
+    "client",
+    "default_device",
+    "devices",
+    "platform_of",
+    "platforms",
+    "several_devices",
+    "sharding_of",
+]
 
 # Best first: where a plugin is installed, it was installed to be used.
 _PREFERENCE = ("tpu", "cuda", "rocm")
@@ -144,8 +152,10 @@ def default_device() -> Any:
 def platform_of(device: Any) -> str:
     """The canonical name of a device's platform."""
     name = platform_name(device.platform)
-    return name if name in _clients else next(
-        (known for known, made in _clients.items() if made is device.client), name
+    return (
+        name
+        if name in _clients
+        else next((known for known, made in _clients.items() if made is device.client), name)
     )
 
 

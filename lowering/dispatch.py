@@ -88,7 +88,7 @@ def make_dispatcher(
     compile: Callable[[tuple[Any, ...], dict[str, Any]], Compiled],
     inline: Callable[[tuple[Any, ...], dict[str, Any]], Any],
     *,
-    handle: type,
+    handle: type[Any],
     convert: Callable[[Any], Any] | None = None,
     static_argnums: Sequence[int] = (),
     static_argnames: Sequence[str] = (),
@@ -146,7 +146,7 @@ class _Table:
         name: str,
         compile: Callable[..., Compiled],
         inline: Callable[..., Any],
-        handle: type,
+        handle: type[Any],
         convert: Callable[[Any], Any] | None,
         static_argnums: tuple[int, ...],
         static_argnames: frozenset[str],
@@ -184,12 +184,13 @@ class _Table:
         if len(values) == len(leaves):
             described: list[Any] = [impl.aval for impl in values]
         else:
-            pairs = [self._described(leaf) for leaf in leaves]
-            if None in pairs:
+            found = [self._described(leaf) for leaf in leaves]
+            pairs = [pair for pair in found if pair is not None]
+            if len(pairs) != len(found):
                 return self.inline(args, kwargs)
             values, described, on_host = [pair[0] for pair in pairs], [pair[1] for pair in pairs], True
         if several_devices:
-            described += [(v._sharding, v._committed) if isinstance(v, pjrt.ArrayImpl) else None for v in values]
+            described += [_place_of(value) for value in values]
         key = (tree, static, _state.context, tuple(described))
         run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
         if on_host or several_devices:
@@ -223,14 +224,16 @@ class _Table:
         if not self.static_argnums and not self.static_argnames:
             return (args, kwargs), ()
         positions = {n if n >= 0 else n + len(args) for n in self.static_argnums}
-        static = [(type(args[n]), args[n]) for n in sorted(positions) if 0 <= n < len(args)]
-        static += [(key, type(kwargs[key]), kwargs[key]) for key in sorted(self.static_argnames & kwargs.keys())]
+        static: list[Any] = [(type(args[n]), args[n]) for n in sorted(positions) if 0 <= n < len(args)]
+        static += [
+            (key, type(kwargs[key]), kwargs[key]) for key in sorted(self.static_argnames & kwargs.keys())
+        ]
         try:
             hash(tuple(static))
         except TypeError as error:
             raise TypeError(
-                f"a static argument of {self.name} is not hashable ({error}); pass a tuple in place of a list, "
-                "or take the argument out of static_argnums / static_argnames"
+                f"a static argument of {self.name} is not hashable ({error}); pass a tuple in place of a "
+                "list, or take the argument out of static_argnums / static_argnames"
             ) from None
         dynamic = tuple(arg for n, arg in enumerate(args) if n not in positions)
         named = {key: value for key, value in kwargs.items() if key not in self.static_argnames}
@@ -262,8 +265,8 @@ class _Table:
             elif len(executable.devices) == 1 and buffers.device_of(value) is not device:
                 if value._committed:
                     raise DeviceError(
-                        f"{self.name} runs on {device}, but an argument was put on {buffers.device_of(value)}; "
-                        "move it with device_put"
+                        f"{self.name} runs on {device}, but an argument was put on "
+                        f"{buffers.device_of(value)}; move it with device_put"
                     )
                 value = buffers.copy_to_device(value, device)
             placed.append(value)
@@ -291,12 +294,25 @@ class _Table:
             return entry
 
     def _is_flat(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        if kwargs or self.static_argnums or self.static_argnames or _state.context is not None or several_devices:
+        if (
+            kwargs
+            or self.static_argnums
+            or self.static_argnames
+            or _state.context is not None
+            or several_devices
+        ):
             return False
         return all(type(arg) is self.handle or buffers.host_abstract(arg) is not None for arg in args)
 
 
-def _runner(compiled: Compiled, handle: type) -> Callable[[list[Any]], Any]:
+def _place_of(value: Any) -> Any:
+    return (value._sharding, value._committed) if isinstance(value, pjrt.ArrayImpl) else None
+
+
+_LEAF = dispatch_registry.flatten(0)[1]
+
+
+def _runner(compiled: Compiled, handle: type[Any]) -> Callable[[list[Any]], Any]:
     """A function from argument buffers to results, with nothing left to decide."""
     executable, hidden, kept = compiled.executable, compiled.hidden, compiled.kept
     execute = executable.loaded.execute_sharded
@@ -317,7 +333,7 @@ def _runner(compiled: Compiled, handle: type) -> Callable[[list[Any]], Any]:
         except pjrt.XlaRuntimeError as error:
             raise _explained(error, data) from error
 
-    plain = run_one if str(compiled.out_tree) == "PyTreeDef(*)" else run
+    plain = run_one if compiled.out_tree == _LEAF else run
     if hidden is None and kept is None:
         return plain
 
@@ -334,6 +350,6 @@ def _explained(error: Exception, data: Sequence[Any]) -> Exception:
     if not gone:
         return error
     return MyccError(
-        f"argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and has no data "
-        "any more; keep a copy, or do not donate it"
+        f"argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and has no "
+        "data any more; keep a copy, or do not donate it"
     )

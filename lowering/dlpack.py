@@ -32,7 +32,9 @@ def dlpack_device(impl: Any) -> tuple[int, int]:
     device = device_of(impl)
     kind = _TYPES.get(device.platform)
     if kind is None:
-        raise BufferError(f"DLPack cannot name the platform {device.platform!r}; copy the array to the CPU first")
+        raise BufferError(
+            f"DLPack cannot name the platform {device.platform!r}; copy the array to the CPU first"
+        )
     return kind, int(device.local_hardware_id or 0)
 
 
@@ -66,7 +68,9 @@ def to_dlpack(
     here = dlpack_device(impl)
     if dl_device is not None and tuple(map(int, dl_device)) != here:
         if copy is False:
-            raise BufferError(f"the array is on DLPack device {here}, not {dl_device}, and copy=False forbids to move it")
+            raise BufferError(
+                f"the array is on DLPack device {here}, not {dl_device}, and copy=False forbids to move it"
+            )
         impl = copy_to_device(impl, _device(*dl_device))
     elif copy:
         impl = copy_to_device(impl, device_of(impl), always=True)

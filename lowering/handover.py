@@ -18,7 +18,7 @@ def check_handover(module: ir.Module) -> Any:
         PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; or a
             transform operation of mycc was never expanded.
     """
-    functions: dict[str, ir.Operation] = {}
+    functions: dict[str, Any] = {}
     for op in module.body.operations:
         if op.operation.name == "func.func":
             functions[ir.StringAttr(op.attributes["sym_name"]).value] = op
@@ -67,11 +67,11 @@ def _check_target(op: Any) -> None:
 
 def _refuse_cycles(calls: dict[str, dict[str, ir.Operation]]) -> None:
     done: set[str] = set()
-    for root in calls:
+    for root, callees in calls.items():
         if root in done:
             continue
         path: list[str] = [root]
-        pending = [iter(calls[root])]
+        pending = [iter(callees)]
         while pending:
             callee = next(pending[-1], None)
             if callee is None:
@@ -80,7 +80,9 @@ def _refuse_cycles(calls: dict[str, dict[str, ir.Operation]]) -> None:
             elif callee in path:
                 circle = " -> ".join(f"@{name}" for name in (*path[path.index(callee) :], callee))
                 where = calls[path[-1]][callee].location
-                raise PassError(f"{where}: functions call each other in a circle ({circle}); write a loop instead")
+                raise PassError(
+                    f"{where}: functions call each other in a circle ({circle}); write a loop instead"
+                )
             elif callee in calls and callee not in done:
                 path.append(callee)
                 pending.append(iter(calls[callee]))

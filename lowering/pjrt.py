@@ -11,11 +11,13 @@ import importlib
 import os
 from typing import Any
 
+import numpy as np
+
 # jaxlib logs a line for every client and device at INFO unless told otherwise before its first message.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
-from jaxlib import _jax, xla_client  # noqa: E402
-from jaxlib.version import __version__ as jaxlib_version  # noqa: E402
+from jaxlib import _jax, xla_client  # type: ignore[attr-defined]
+from jaxlib.version import __version__ as jaxlib_version
 
 __all__ = [
     "ArrayCopySemantics",
@@ -104,7 +106,8 @@ def register_cpu_kernels() -> None:
 
     for name, kernel, api_version in lapack.registrations()["cpu"]:
         xla_client.register_custom_call_target(name, kernel, platform="cpu", api_version=api_version)
-    lapack._lapack.initialize()
+    # The public way in, a call that prepares one kernel for a dtype, does the same for all.
+    lapack.prepare_lapack_call("potrf_ffi", np.float32)  # type: ignore[no-untyped-call]
 
 
 def make_plugin_client(name: str, library: str) -> Any:
@@ -183,9 +186,7 @@ def _register_cuda_kernels(c_api: Any) -> None:
             continue
     if extension is None:
         return
-    xla_client.register_custom_type_handler(
-        "CUDA", functools.partial(extension.register_custom_type, c_api)
-    )
+    xla_client.register_custom_type_handler("CUDA", functools.partial(extension.register_custom_type, c_api))
     xla_client.register_custom_call_handler(
         "CUDA", functools.partial(extension.register_custom_call_target, c_api)
     )

@@ -195,8 +195,8 @@ def register_dataclass(
         missing = set(fields) ^ {*data_fields, *meta_fields}
         if missing:
             raise TypeError(
-                f"{cls.__qualname__}: data_fields and meta_fields together must name every field that __init__ "
-                f"takes, each once; check {sorted(missing)}"
+                f"{cls.__qualname__}: data_fields and meta_fields together must name every field that "
+                f"__init__ takes, each once; check {sorted(missing)}"
             )
     elif data_fields is None or meta_fields is None:
         raise TypeError(f"{cls.__qualname__} is no dataclass; name its data_fields and meta_fields")

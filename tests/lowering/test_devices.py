@@ -19,7 +19,12 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     # A level that keeps errors of XLA out of what is compared.
     environment = {**inherited, "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
     )
 
 
@@ -71,7 +76,8 @@ text += "%0 = stablehlo.add %a, %b : tensor<f32> return %0 : tensor<f32> }"
 def compile(args, kwargs):
     held = [buffers.device_of(x._data) for x in args if type(x) is Handle and x._data._committed]
     with context: module = ir.Module.parse(text)
-    return dispatch.Compiled(compile_module(module, devices=(held or devices())[:1]), dispatch_registry.flatten(0)[1])
+    executable = compile_module(module, devices=(held or devices())[:1])
+    return dispatch.Compiled(executable, dispatch_registry.flatten(0)[1])
 f = dispatch.make_dispatcher("f", compile, None, handle=Handle)
 one, two = devices()
 on = lambda d, **k: Handle(buffers.put(np.float32(2), d, weak_type=False, **k))
@@ -96,7 +102,8 @@ with context: module = ir.Module.parse(sharded)
 executable = compile_module(module, devices=devices())
 (sharding,) = executable.out_shardings
 assert "devices=[2,1]" in str(sharding._hlo_sharding), sharding._hlo_sharding
-replicated = compile_module(ir.Module.parse(text, context), devices=devices(), options=CompileSettings(num_replicas=2))
+with context: module = ir.Module.parse(text)
+replicated = compile_module(module, devices=devices(), options=CompileSettings(num_replicas=2))
 assert len(replicated.devices) == 2
 """
     done = run(code, MYCC_NUM_CPU_DEVICES="2")
@@ -108,7 +115,10 @@ def test_bad_device_count() -> None:
     assert "DeviceError" in done.stderr and "MYCC_NUM_CPU_DEVICES='many'" in done.stderr
 
 
-PRINT = "from mycc.lowering.devices import default_device, platforms; print(default_device().platform, platforms())"
+PRINT = """
+from mycc.lowering.devices import default_device, platforms
+print(default_device().platform, platforms())
+"""
 
 
 @pytest.fixture

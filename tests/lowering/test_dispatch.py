@@ -57,7 +57,9 @@ class Summing:
         factor = kwargs.pop("factor", 1)
         found = [x for x in dispatch_registry.flatten((args, kwargs))[0] if not isinstance(x, str)]
         leaves = self.captured + [np.float32(x.text) if hasattr(x, "text") else x for x in found]
-        avals = [buffers.abstract(x._data) if isinstance(x, Handle) else buffers.host_abstract(x) for x in leaves]
+        avals = [
+            buffers.abstract(x._data) if isinstance(x, Handle) else buffers.host_abstract(x) for x in leaves
+        ]
         types = [f"tensor<{'x'.join([*map(str, aval.shape), 'f32'])}>" for aval in avals]
         kept = self.kept or tuple(range(len(types)))
         types = [types[i] for i in kept]
@@ -68,7 +70,9 @@ class Summing:
         lines.append(f"%c = stablehlo.constant dense<{float(factor)}> : {types[0]}")
         lines.append(f"%r = stablehlo.multiply %s{len(names)}, %c : {types[0]}")
         head = ", ".join(f"{n}: {t}" for n, t in zip(names, types, strict=True))
-        text = f"func.func @main({head}) -> {types[0]} {{\n" + "\n".join(lines) + f"\nreturn %r : {types[0]} }}"
+        text = (
+            f"func.func @main({head}) -> {types[0]} {{\n" + "\n".join(lines) + f"\nreturn %r : {types[0]} }}"
+        )
         with mlir_context:
             module = ir.Module.parse(text)
         executable = compile_module(module, devices=[default_device()], donated=self.donated)

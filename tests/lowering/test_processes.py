@@ -16,7 +16,12 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment["TF_CPP_MIN_LOG_LEVEL"] = "1"
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
     )
 
 
@@ -40,7 +45,8 @@ TEXT = '''func.func @main(%a: tensor<NxNxf64>, %b: tensor<NxNxf64>) -> tensor<Nx
 def compile(args, kwargs):
     n = str(args[0]._data.aval.shape[0])
     with context: module = ir.Module.parse(TEXT.replace("N", n))
-    return dispatch.Compiled(compile_module(module, devices=[default_device()]), dispatch_registry.flatten(0)[1])
+    executable = compile_module(module, devices=[default_device()])
+    return dispatch.Compiled(executable, dispatch_registry.flatten(0)[1])
 
 matmul = dispatch.make_dispatcher("matmul", compile, None, handle=Handle)
 
