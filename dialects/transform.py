@@ -207,7 +207,7 @@ def vmap(
 ) -> list[Value]:
     """``f`` over operands with a batch dimension; axes are non-negative or `NO_AXIS`."""
     types = [
-        type_ if axis == NO_AXIS else tensor((*type_.shape[:axis], size, *type_.shape[axis:]), type_.element_type)
+        type_ if axis == NO_AXIS or type_ == token else tensor((*type_.shape[:axis], size, *type_.shape[axis:]), type_.element_type)
         for type_, axis in zip(f.results, out_axes, strict=True)
     ]
     attributes = {"mycc.in_axes": i64_array(in_axes), "mycc.out_axes": i64_array(out_axes), "mycc.axis_size": i64(size)}

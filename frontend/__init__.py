@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 from mycc.array import Array
+from mycc.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
+from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
+from mycc.stages import ShapeDtypeStruct, eval_shape
+from mycc.types import float0
+from mycc.vmap import vmap
 
-__all__ = ["Array", "jit"]
+__all__ = [
+    "Array",
+    "ShapeDtypeStruct",
+    "eval_shape",
+    "float0",
+    "grad",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

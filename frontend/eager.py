@@ -6,6 +6,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mycc.array import Array
@@ -18,13 +19,13 @@ from mycc.lowering.compile import CompileSettings, Executable, compile_module
 from mycc.lowering.devices import default_device, several_devices
 from mycc.lowering.dispatch import TRACING, swap_context
 from mycc.lowering.pipelines import check_expanded, default_pipeline
+from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer
 
 __all__ = ["chosen_device", "compile_traced", "execute", "run_transform", "tracing"]
 
 _CAPACITY = 1024
-_executables: dict[tuple[bytes, Any], Executable] = {}
 _lock = threading.Lock()
 
 
@@ -47,7 +48,8 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
     """Trace ``body``, whose arrays are concrete, as one program, and run it.
 
     The program is compiled once per structure: every array and Python float that it uses is an argument, so a
-    number that changes from call to call changes nothing else.
+    number that changes from call to call changes nothing else. Results that are no traced arrays are returned
+    as they are.
     """
     trace = Trace(name, eager=True)
     frame = Frame(trace, name, ())
@@ -61,19 +63,30 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
     return tree.unflatten([next(results) if isinstance(leaf, Tracer) else leaf for leaf in leaves])
 
 
-def execute(module: ir.Module, out_avals: Sequence[AbstractValue], arguments: Sequence[Array]) -> list[Array]:
+@dataclass(frozen=True)
+class _Entry:
+    executable: Executable
+    programs: list[Any]
+    """For each result the linear program whose residuals stand in its place, or None."""
+
+
+_entries: dict[tuple[bytes, Any], _Entry] = {}
+
+
+def execute(module: ir.Module, out_avals: Sequence[AbstractValue], arguments: Sequence[Array]) -> list[Any]:
     """Run a traced module on concrete arrays, compiled once for each structure of module and device."""
     device = chosen_device(arguments, "the program")
     key = (_fingerprint(module, out_avals), device)
-    executable = _executables.get(key)
-    if executable is None:
-        executable = compile_traced(module, out_avals, device)
+    entry = _entries.get(key)
+    if entry is None:
+        programs, avals = expand_handles(module, out_avals)
+        entry = _Entry(compile_traced(module, avals, device), programs)
         with _lock:
-            if len(_executables) >= _CAPACITY:
-                _executables.pop(next(iter(_executables)))
-            _executables[key] = executable
-    data = executable.place([x._data for x in arguments])
-    return [Array(result) for result in executable.execute(data)]
+            if len(_entries) >= _CAPACITY:
+                _entries.pop(next(iter(_entries)))
+            _entries[key] = entry
+    data = entry.executable.place([x._data for x in arguments])
+    return gathered(entry.programs, [Array(result) for result in entry.executable.execute(data)])
 
 
 def compile_traced(module: ir.Module, out_avals: Sequence[AbstractValue], device: Any) -> Executable:

@@ -13,7 +13,7 @@ from mycc.array import Array
 from mycc.dialects.errors import TreeError
 from mycc.dialects.mlir import ir
 from mycc.eager import tracing
-from mycc.function import building
+from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
@@ -21,11 +21,12 @@ from mycc.lowering.devices import default_device
 from mycc.lowering.dispatch import Compiled as Entry
 from mycc.lowering.pipelines import check_expanded, default_pipeline
 from mycc.passes.pipeline import Pipeline
+from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace
 from mycc.types import abstractify
 
-__all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "observe", "trace_program"]
+__all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "eval_shape", "observe", "trace_program"]
 
 Selector = Callable[["int | str"], bool]
 
@@ -119,9 +120,13 @@ class Traced:
             pipeline: passes to run instead of the default ones.
         """
         module = _copy(self.module)
+        programs, avals = expand_handles(module, self.out_avals)
         chosen = Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline
         (chosen or default_pipeline(module)).run(module)
-        return Lowered(self, module)
+        out_tree = self.out_tree
+        if any(programs):
+            out_tree = pytrees.flatten(out_tree.unflatten(gathered(programs, avals)))[1]
+        return Lowered(self, module, tuple(avals), out_tree)
 
 
 @dataclass(frozen=True)
@@ -130,11 +135,13 @@ class Lowered:
 
     traced: Traced
     module: ir.Module
+    out_avals: tuple[AbstractValue, ...]
+    out_tree: Any
 
     @property
     def out_info(self) -> Any:
         """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
-        return self.traced.out_info
+        return self.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in self.out_avals])
 
     def as_text(self, dialect: Literal["stablehlo"] = "stablehlo", debug_info: bool = False) -> str:
         """The module as StableHLO text."""
@@ -151,7 +158,7 @@ class Lowered:
             devices=[device],
             donated=self.traced.donated,
             options=settings or CompileSettings(),
-            out_avals=self.traced.out_avals,
+            out_avals=self.out_avals,
         )
         compiled = Compiled(self, executable)
         for observer in list(_observers):
@@ -189,7 +196,7 @@ class Compiled:
     @property
     def out_info(self) -> Any:
         """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
-        return self.traced.out_info
+        return self.lowered.out_info
 
     def as_text(self) -> str:
         """The HLO after XLA's own passes."""
@@ -208,10 +215,10 @@ class Compiled:
         traced = self.traced
         hidden, count = traced.hidden, len(traced.in_avals)
         if not hidden:
-            return Entry(self.executable, traced.out_tree)
+            return Entry(self.executable, self.lowered.out_tree)
         # The dispatcher puts hidden arguments first, the module takes them last.
         order = (*range(len(hidden), len(hidden) + count), *range(len(hidden)))
-        return Entry(self.executable, traced.out_tree, lambda: [x._data for x in hidden], order)
+        return Entry(self.executable, self.lowered.out_tree, lambda: [x._data for x in hidden], order)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it on arguments of the signature that it was compiled for (static arguments left out).
@@ -231,7 +238,7 @@ class Compiled:
                 raise TypeError(f"{user_line()}: {traced.name} was compiled for {aval}, got {got}")
             arrays.append(leaf if isinstance(leaf, Array) else Array._from_numpy(leaf))
         data = self.executable.place([x._data for x in (*arrays, *traced.hidden)])
-        return traced.out_tree.unflatten([Array(result) for result in self.executable.execute(data)])
+        return self.lowered.out_tree.unflatten([Array(result) for result in self.executable.execute(data)])
 
 
 def _copy(module: ir.Module) -> ir.Module:
@@ -300,3 +307,19 @@ def _donated_leaves(dynamic: Any, positions: list[int], is_donated: Selector) ->
     return tuple(i for i, flag in enumerate(flags) if flag)
 
 
+def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Shapes and dtypes of a function's results, without running or compiling it.
+
+    Args:
+        fun: a function of arrays, or pytrees of them.
+        args, kwargs: its arguments, as arrays or `ShapeDtypeStruct`.
+
+    Returns:
+        A pytree of `ShapeDtypeStruct` of the structure of the results.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> mycc.eval_shape(lambda x: x @ x.T, mycc.ShapeDtypeStruct((2, 3), "float32"))
+        ShapeDtypeStruct(shape=(2, 2), dtype=float32)
+    """
+    return trace_program(fun, name_of(fun), args, kwargs, lambda *_: False, lambda _: False, None).out_info

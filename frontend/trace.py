@@ -49,7 +49,8 @@ def require_frame() -> Frame:
 
 def mlir_type(aval: AbstractValue) -> ir.Type:
     """The tensor type of an abstract value."""
-    return tensor(aval.shape, element_type(aval.dtype))
+    special: ir.Type | None = getattr(aval, "mlir_type", None)
+    return tensor(aval.shape, element_type(aval.dtype)) if special is None else special
 
 
 class Trace:

@@ -15,7 +15,7 @@ import numpy as np
 from mycc.array import Array
 from mycc.lowering.abstract import AbstractValue
 
-__all__ = ["ArrayLike", "DTypeLike", "abstractify", "default_dtype", "dtype", "promote", "result_type"]
+__all__ = ["ArrayLike", "DTypeLike", "abstractify", "default_dtype", "dtype", "float0", "promote", "result_type"]
 
 ArrayLike: TypeAlias = Union[Array, np.ndarray[Any, Any], np.generic, bool, int, float, complex]
 """What array functions take: arrays of mycc or NumPy, and scalars of Python or NumPy."""
@@ -50,6 +50,10 @@ _ABOVE: dict[str, tuple[str, ...]] = {
     "complex64": ("complex128",),
     "complex128": (),
 }
+
+
+float0 = np.dtype([("float0", np.void, 0)])
+"""The dtype of tangents of integer and boolean arrays: it has one value, and no bytes."""
 
 
 def _upper(name: str) -> frozenset[str]:

@@ -1,0 +1,182 @@
+"""`vmap`: a function over arrays with a batch dimension."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mycc.array import Array
+from mycc.derivatives import in_trace
+from mycc.dialects import transform
+from mycc.dialects.errors import TransformError, TreeError
+from mycc.dialects.transform import NO_AXIS
+from mycc.function import building, name_of, trace_function
+from mycc.lowering import pytrees
+from mycc.lowering.abstract import AbstractValue
+from mycc.residuals import AbstractHandle
+from mycc.source import user_line
+from mycc.trace import Frame, Tracer
+from mycc.types import abstractify
+
+__all__ = ["vmap"]
+
+
+def vmap(
+    fun: Callable[..., Any],
+    in_axes: Any = 0,
+    out_axes: Any = 0,
+    axis_name: str | None = None,
+    axis_size: int | None = None,
+) -> Callable[..., Any]:
+    """Map a function over a batch dimension of its arguments, as one program on whole batches.
+
+    Args:
+        fun: a function of arrays, or pytrees of them, without the batch dimension.
+        in_axes: the batch dimension of the arguments: an integer (negative counts from the end) or None (not
+            mapped) for all of them, or a tuple with one entry for each positional argument, which may be a
+            pytree prefix of it. Keyword arguments are mapped along dimension 0.
+        out_axes: where the batch dimension stands in the results, likewise; None for what is not mapped.
+        axis_name: a name by which collectives inside (`mycc.lax.psum`) refer to the batch dimension.
+        axis_size: the size of the batch dimension, needed only if no argument is mapped.
+
+    Returns:
+        A function of the same arguments, each mapped one with an additional dimension.
+
+    Raises:
+        TransformError: (the returned function) sizes along the batch dimension differ, or no argument is mapped.
+        TreeError: (the returned function) ``in_axes`` or ``out_axes`` do not match.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> mycc.vmap(mnp.dot, in_axes=(0, None))(mnp.ones((3, 2)), mnp.ones(2))
+        Array([2., 2., 2.], dtype=float32)
+    """
+    if not callable(fun):
+        raise TypeError(f"vmap takes a function, got {type(fun).__name__}")
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    if not isinstance(in_axes, (tuple, int, type(None))):
+        raise TypeError(f"vmap's in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r}")
+
+    @functools.wraps(fun)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+            raise TreeError(
+                f"{user_line()}: vmap of {name_of(fun)} has in_axes {in_axes} for {len(in_axes)} positional arguments, got {len(args)}"
+            )
+
+        def body(frame: Frame) -> Any:
+            return _vmap(frame, fun, args, kwargs, in_axes, out_axes, axis_name, axis_size)
+
+        return in_trace(f"vmap_{name_of(fun)}", body)
+
+    return mapped
+
+
+def _vmap(
+    frame: Frame,
+    fun: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    in_axes: Any,
+    out_axes: Any,
+    axis_name: str | None,
+    axis_size: int | None,
+) -> Any:
+    name = name_of(fun)
+    leaves, in_tree = pytrees.flatten((args, kwargs))
+    spec = (tuple(in_axes) if isinstance(in_axes, tuple) else in_axes, 0)
+    axes = flat_axes(f"vmap of {name}: in_axes", spec, (args, kwargs))
+    outer = [abstractify(leaf) for leaf in leaves]
+    axes = [_canonical(name, "in_axes", axis, aval.ndim, aval) for axis, aval in zip(axes, outer, strict=True)]
+    size = _size(name, in_tree, outer, axes, axis_size)
+    inner = [_without(aval, axis) for aval, axis in zip(outer, axes, strict=True)]
+
+    def flat(tracers: list[Tracer]) -> Any:
+        inner_args, inner_kwargs = in_tree.unflatten(tracers)
+        return fun(*inner_args, **inner_kwargs)
+
+    names = {} if axis_name is None else {axis_name: size}
+    callee = trace_function(frame, flat, name, inner, kind="vmap", axes=names)
+    tree = callee.out_tree
+    out_spec = flat_axes(f"vmap of {name}: out_axes", out_axes, tree.unflatten(list(callee.out_avals)))
+    out_spec = [
+        _canonical(name, "out_axes", axis, aval.ndim + 1, aval) for axis, aval in zip(out_spec, callee.out_avals, strict=True)
+    ]
+    with building(frame):
+        operands = callee.operands(frame, [frame.lift(x, aval) for x, aval in zip(leaves, outer, strict=True)])
+        all_axes = axes + [NO_AXIS] * len(callee.captured)
+        results = transform.vmap(callee.function, all_axes, out_spec, size, axis_name, operands)
+    avals = [_with(aval, axis, size) for aval, axis in zip(callee.out_avals, out_spec, strict=True)]
+    return tree.unflatten([Tracer(frame, value, aval) for value, aval in zip(results, avals, strict=True)])
+
+
+def flat_axes(what: str, spec: Any, tree: Any) -> list[int | None]:
+    """For each leaf of a tree its entry in a pytree prefix of integers and None.
+
+    Raises:
+        TreeError: ``spec`` is no prefix of the tree.
+    """
+    if spec is None or isinstance(spec, int):
+        return [spec] * len(pytrees.flatten(tree)[0])
+    found = pytrees.flatten_one_level(spec)
+    below = pytrees.flatten_one_level(tree) if not isinstance(tree, Array) else None
+    if found is None:
+        raise TreeError(f"{user_line()}: {what} must hold integers and None, got {spec!r}")
+    if isinstance(spec, list) and isinstance(tree, tuple):
+        spec = tuple(spec)
+    if below is None or len(found[0]) != len(below[0]) or (type(spec) is not type(tree)):
+        raise TreeError(f"{user_line()}: {what} {spec!r} is no prefix of the value's structure {pytrees.structure_of(tree)}")
+    return [axis for s, t in zip(found[0], below[0], strict=True) for axis in flat_axes(what, s, t)]
+
+
+def _canonical(name: str, what: str, axis: int | None, ndim: int, aval: AbstractValue) -> int:
+    if axis is None:
+        return NO_AXIS
+    if isinstance(aval, AbstractHandle):
+        return 0
+    if not -ndim <= axis < ndim:
+        raise TransformError(
+            f"{user_line()}: vmap of {name} has {what} {axis} for an array of type {aval}, which has {ndim} dimensions there"
+        )
+    return axis % ndim
+
+
+def _size(name: str, tree: Any, avals: Sequence[AbstractValue], axes: Sequence[int], given: int | None) -> int:
+    sizes: dict[int, list[str]] = {}
+    paths = [pytrees.keystr(path) for path, _ in pytrees.flatten_with_path(tree.unflatten(list(range(len(avals)))))[0]]
+    for aval, axis, path in zip(avals, axes, paths, strict=True):
+        if axis != NO_AXIS and not isinstance(aval, AbstractHandle):
+            sizes.setdefault(aval.shape[axis], []).append(f"{_argument(path)} of type {aval} along dimension {axis}")
+    if given is not None:
+        sizes.setdefault(given, []).append("axis_size")
+    if len(sizes) > 1:
+        listed = "; ".join(f"{size} for {', '.join(where)}" for size, where in sizes.items())
+        raise TransformError(f"{user_line()}: vmap of {name} got different sizes along the batch dimension: {listed}")
+    if not sizes:
+        raise TransformError(
+            f"{user_line()}: vmap of {name} maps no argument; give in_axes that is not None for one, or axis_size"
+        )
+    return next(iter(sizes))
+
+
+def _argument(path: str) -> str:
+    """A path into (args, kwargs) as a user would say it."""
+    head, _, rest = path[1:].partition("]")
+    if head == "0":
+        number, _, below = rest[1:].partition("]")
+        return f"argument {number}{below}"
+    return f"argument{rest}"
+
+
+def _without(aval: AbstractValue, axis: int) -> AbstractValue:
+    if axis == NO_AXIS or isinstance(aval, AbstractHandle):
+        return aval
+    return AbstractValue(aval.shape[:axis] + aval.shape[axis + 1 :], aval.dtype, aval.weak_type)
+
+
+def _with(aval: AbstractValue, axis: int, size: int) -> AbstractValue:
+    if axis == NO_AXIS or isinstance(aval, AbstractHandle):
+        return aval
+    return AbstractValue((*aval.shape[:axis], size, *aval.shape[axis:]), aval.dtype, aval.weak_type)
