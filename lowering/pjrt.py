@@ -1,4 +1,4 @@
-"""The one import of jaxlib's runtime: PJRT clients, buffers, executables, pytrees, the C++ dispatcher.
+"""The one import of jaxlib's runtime: PJRT clients, buffers, executables, pytrees.
 
 None of what jaxlib exports here is a stable interface, so every other module takes it from this one, and
 nothing in it is patched: the ``jax`` package, if a program uses it too, finds jaxlib as it left it.
@@ -22,18 +22,12 @@ from jaxlib.version import __version__ as jaxlib_version
 __all__ = [
     "ArrayCopySemantics",
     "ArrayImpl",
-    "Client",
     "CompileOptions",
-    "Config",
-    "Device",
     "DeviceAssignment",
     "DeviceList",
     "GSPMDSharding",
     "HloSharding",
     "HostBufferSemantics",
-    "LoadedExecutable",
-    "PjitFunction",
-    "PjitFunctionCache",
     "PyTreeDef",
     "PyTreeRegistry",
     "SingleDeviceSharding",
@@ -43,11 +37,9 @@ __all__ = [
     "batched_device_put",
     "buffer_to_dlpack",
     "dlpack_to_buffer",
-    "jax_jit",
     "jaxlib_version",
     "make_cpu_client",
     "make_plugin_client",
-    "pjit",
     "pytree",
     "register_cpu_kernels",
     "result_handler",
@@ -56,18 +48,12 @@ __all__ = [
 # The bindings carry no type information; see the stubs of jaxlib's repository for their signatures.
 ArrayCopySemantics: Any = _jax.ArrayCopySemantics
 ArrayImpl: Any = _jax.ArrayImpl
-Client: Any = _jax.Client
 CompileOptions: Any = _jax.CompileOptions
-Config: Any = _jax.config.Config
-Device: Any = _jax.Device
 DeviceAssignment: Any = _jax.DeviceAssignment
 DeviceList: Any = _jax.DeviceList
 GSPMDSharding: Any = _jax.GSPMDSharding
 HloSharding: Any = xla_client.HloSharding
 HostBufferSemantics: Any = _jax.HostBufferSemantics
-LoadedExecutable: Any = _jax.LoadedExecutable
-PjitFunction: Any = _jax.PjitFunction
-PjitFunctionCache: Any = _jax.PjitFunctionCache
 PyTreeDef: Any = _jax.pytree.PyTreeDef
 PyTreeRegistry: Any = _jax.pytree.PyTreeRegistry
 SingleDeviceSharding: Any = _jax.SingleDeviceSharding
@@ -77,8 +63,6 @@ batched_copy: Any = _jax.batched_copy_array_to_devices_with_sharding
 batched_device_put: Any = _jax.batched_device_put
 buffer_to_dlpack: Any = _jax.buffer_to_dlpack_managed_tensor
 dlpack_to_buffer: Any = _jax.dlpack_managed_tensor_to_buffer
-jax_jit: Any = _jax.jax_jit
-pjit: Any = _jax.pjit
 pytree: Any = _jax.pytree
 
 
