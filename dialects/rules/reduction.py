@@ -173,7 +173,9 @@ def _choice(site: Site, fold: _Fold) -> _Choice:
         places = winners.positions(fold.shape, fold.dims, ops.element_of(winner))
         elements = ops.compare("EQ", places, fold.spread(winner))
         needed = site.active[fold.initial]
-        return _Choice(elements, ops.compare("EQ", winner, ops.full_like(winner, -1)) if needed else None, None)
+        return _Choice(
+            elements, ops.compare("EQ", winner, ops.full_like(winner, -1)) if needed else None, None
+        )
     assert fold.kind is not None
     out = site.result(fold.index)
     element = ops.element_of(out)
@@ -264,9 +266,14 @@ def _reverse(site: Site, cotangents: Tangents) -> Tangents:
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
     count = len(op.results)
-    return tuple(
-        any(active) if fold.kind is None else active[fold.index] or active[fold.initial] for fold in _folds(op)
-    ) if count > 1 else (True,)
+    return (
+        tuple(
+            any(active) if fold.kind is None else active[fold.index] or active[fold.initial]
+            for fold in _folds(op)
+        )
+        if count > 1
+        else (True,)
+    )
 
 
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
@@ -282,7 +289,9 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         kind = folds[i].kind
         if kind not in regions.COMBINE:
             raise regions.unsupported(
-                op, "batch", "its initial value is batched and its body is not a simple one; pass an unbatched value"
+                op,
+                "batch",
+                "its initial value is batched and its body is not a simple one; pass an unbatched value",
             )
         type_ = op.operands[count + i].type
         initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
@@ -299,8 +308,12 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
             assert kind is not None
             shape = (site.size, *folds[i].out_type.shape)
             value = results[i] if on_inputs else ops.broadcast_in_dim(results[i], shape, range(1, len(shape)))
-            results[i] = regions.COMBINE[kind](ops.broadcast_in_dim(site.operands[count + i], shape, [0]), value)
+            results[i] = regions.COMBINE[kind](
+                ops.broadcast_in_dim(site.operands[count + i], shape, [0]), value
+            )
     return results, [on_inputs or flag for flag in on_initials]
 
 
-RECORDS: tuple[Record, ...] = (structured("stablehlo.reduce", _forward, _reverse, _batch, winners.augment, _depends),)
+RECORDS: tuple[Record, ...] = (
+    structured("stablehlo.reduce", _forward, _reverse, _batch, winners.augment, _depends),
+)

@@ -131,6 +131,6 @@ def _top_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
 
 
 RECORDS: tuple[Record, ...] = (
-    structured("stablehlo.sort", _forward, _reverse, _batch, _augment, _depends),
+    structured("stablehlo.sort", _forward, _reverse, _batch, augment=_augment, depends=_depends),
     structured("chlo.top_k", _top_forward, _top_reverse, _top_batch),
 )
