@@ -153,7 +153,7 @@ class Pattern(abc.ABC):
     @property
     def label(self) -> str:
         """The name in statistics: ``TransposeOfDot`` counts as ``transpose-of-dot``."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__.strip("_")).lower()
 
 
 class PatternSet:
@@ -216,11 +216,14 @@ class Rewriter:
                 insertion point before ``op`` and at its location.
 
         Returns:
-            True, so that a pattern can return the call.
+            True, so that a pattern can return the call; False, and nothing changes, if ``op`` carries an
+            attribute of another dialect (``sdy.sharding``), which the new operations would lose.
 
         Raises:
             PassError: a replacement has another type than the result.
         """
+        if any("." in name for name in op.op.attributes):
+            return False
         if callable(values):
             with op.op.location, ir.InsertionPoint(op.op):
                 values = values()

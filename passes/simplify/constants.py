@@ -86,7 +86,8 @@ class ArithmeticOnSplats(Pattern):
     def _compute(op: Op, arrays: list[np.ndarray[Any, Any]]) -> Any:
         if op.name == "stablehlo.compare":
             kind = op.attribute("compare_type")
-            return None if kind == ops.TOTAL_ORDER else _COMPARE[direction(op)](*arrays)
+            total = kind is not None and kind == ops.TOTAL_ORDER
+            return None if total else _COMPARE[direction(op)](*arrays)
         if arrays[0].dtype == np.bool_ and op.name not in (
             "stablehlo.and", "stablehlo.or", "stablehlo.xor", "stablehlo.not"
         ):  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
-from mycc.passes.simplify.match import TRANSPOSE, dot_numbers, dtype_of, ints
+from mycc.passes.simplify.match import TRANSPOSE, dot_numbers, dtype_of, ints, is_lossless
 
 __all__ = ["PATTERNS"]
 
@@ -115,7 +115,8 @@ class OuterProduct(Pattern):
         if any(x_shape[d] != 1 for d in x_sum) or op.attribute("algorithm") is not None:
             return False
         # Narrowing the products is not what the dot does; only widening the factors is exact.
-        if not _widens(x, op.type) or not _widens(y, op.type):
+        target = dtype_of(op.type)
+        if not all(is_lossless(dtype_of(v.type), target) for v in (x, y)):
             return False
         shape = op.shape
         batch = len(x_batch)
@@ -138,11 +139,6 @@ class OuterProduct(Pattern):
                 spread(x, x_shape, x_batch, x_sum, batch), spread(y, y_shape, y_batch, y_sum, batch + x_free)
             ),
         )
-
-
-def _widens(value: ir.Value, type_: Any) -> bool:
-    source, target = dtype_of(value.type), dtype_of(type_)
-    return source == target or (source.kind == target.kind != "b" and source.itemsize < target.itemsize)
 
 
 PATTERNS: tuple[Pattern, ...] = (TransposeOfDot(), DotOfTranspose(), OuterProduct())

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from ml_dtypes import finfo
 
 from mycc.dialects import ops, types
 from mycc.dialects.mlir import hlo, ir
@@ -26,6 +27,7 @@ __all__ = [
     "ints",
     "is_float",
     "is_identity",
+    "is_lossless",
     "reduction",
     "splat_of",
     "splat_operand",
@@ -181,3 +183,28 @@ def _identity(name: str, value: ir.Value) -> Number:
     if dtype == np.bool_:
         return name == "minimum"
     return -math.inf if name == "maximum" else math.inf
+
+
+def is_lossless(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
+    """Whether every value of one dtype is a value of the other."""
+    if source == target or source == np.bool_:
+        return True
+    if target == np.bool_:
+        return False
+    integers = "iu"
+    if source.kind in integers and target.kind in integers:
+        a, b = np.iinfo(source), np.iinfo(target)
+        return b.min <= a.min and a.max <= b.max
+    if target.kind in integers:
+        return False
+    mantissa, exponent = _float_format(target)
+    if source.kind in integers:
+        bits = np.iinfo(source).bits - (source.kind == "i")
+        return bits <= mantissa + 1 and bits < 2 ** (exponent - 1)
+    m, e = _float_format(source)
+    return m <= mantissa and e <= exponent and source.itemsize < target.itemsize
+
+
+def _float_format(dtype: np.dtype[Any]) -> tuple[int, int]:
+    info: Any = finfo(dtype)
+    return int(info.nmant), int(info.nexp)

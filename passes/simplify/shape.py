@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from ml_dtypes import finfo
-
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
@@ -18,6 +15,7 @@ from mycc.passes.simplify.match import (
     dtype_of,
     ints,
     is_identity,
+    is_lossless,
     splat_of,
 )
 
@@ -51,14 +49,14 @@ class ConvertOfConvert(Pattern):
         x = inner.operand(0)
         first, middle, last = dtype_of(x.type), dtype_of(inner.type), dtype_of(op.type)
         # From complex to real the imaginary part is dropped: another matter than width.
-        if "c" in (first.kind, middle.kind, last.kind) or not _is_lossless(first, middle):
+        if "c" in (first.kind, middle.kind, last.kind) or not is_lossless(first, middle):
             return False
         # A float that is too large becomes the largest integer, an integer that is too large wraps.
         if (
             first.kind in "iu"
             and middle.kind not in "iu"
             and last.kind in "iu"
-            and not _is_lossless(first, last)
+            and not is_lossless(first, last)
         ):
             return False
         return rewriter.replace(op, lambda: ops.convert(x, op.type.element_type))
@@ -318,31 +316,6 @@ def _match_but_units(source: Dims, target: Dims) -> list[int | None] | None:
         where.append(position)
         position += 1
     return where if all(n == 1 for n in target[position:]) else None
-
-
-def _is_lossless(source: np.dtype[Any], target: np.dtype[Any]) -> bool:
-    """Whether every value of one dtype is a value of the other."""
-    if source == target or source == np.bool_:
-        return True
-    if target == np.bool_:
-        return False
-    integers = "iu"
-    if source.kind in integers and target.kind in integers:
-        a, b = np.iinfo(source), np.iinfo(target)
-        return b.min <= a.min and a.max <= b.max
-    if target.kind in integers:
-        return False
-    mantissa, exponent = _float_format(target)
-    if source.kind in integers:
-        bits = np.iinfo(source).bits - (source.kind == "i")
-        return bits <= mantissa + 1 and bits < 2 ** (exponent - 1)
-    m, e = _float_format(source)
-    return m <= mantissa and e <= exponent and source.itemsize < target.itemsize
-
-
-def _float_format(dtype: np.dtype[Any]) -> tuple[int, int]:
-    info: Any = finfo(dtype)
-    return int(info.nmant), int(info.nexp)
 
 
 PATTERNS: tuple[Pattern, ...] = (

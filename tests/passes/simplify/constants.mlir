@@ -1,0 +1,102 @@
+// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify)' | filecheck %s
+
+// CHECK-LABEL: @arithmetic_on_splats
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<7.000000e+00> : tensor<4xf32>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<true> : tensor<4xi1>
+// CHECK-DAG: %[[C:.*]] = stablehlo.constant dense<-2147483648> : tensor<i32>
+// CHECK: return %[[A]], %[[B]], %[[C]]
+func.func @arithmetic_on_splats() -> (tensor<4xf32>, tensor<4xi1>, tensor<i32>) {
+  %two = stablehlo.constant dense<2.0> : tensor<4xf32>
+  %three = stablehlo.constant dense<3.0> : tensor<4xf32>
+  %max = stablehlo.constant dense<2147483647> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %0 = stablehlo.multiply %two, %three : tensor<4xf32>
+  %1 = stablehlo.divide %two, %two : tensor<4xf32>
+  %2 = stablehlo.add %0, %1 : tensor<4xf32>
+  %3 = stablehlo.compare LT, %two, %three : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>
+  %4 = stablehlo.add %max, %one : tensor<i32>
+  return %2, %3, %4 : tensor<4xf32>, tensor<4xi1>, tensor<i32>
+}
+
+// Backends round these in their own ways.
+// CHECK-LABEL: @no_folding
+// CHECK: stablehlo.exponential
+// CHECK: stablehlo.divide
+func.func @no_folding() -> (tensor<4xf32>, tensor<i32>) {
+  %two = stablehlo.constant dense<2.0> : tensor<4xf32>
+  %three = stablehlo.constant dense<3> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %0 = stablehlo.exponential %two : tensor<4xf32>
+  %1 = stablehlo.divide %one, %three : tensor<i32>
+  return %0, %1 : tensor<4xf32>, tensor<i32>
+}
+
+// CHECK-LABEL: @convert_of_splat
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<2> : tensor<4xi32>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<1.000980e-01> : tensor<bf16>
+// CHECK-DAG: %[[C:.*]] = stablehlo.convert
+// CHECK: return %[[A]], %[[B]], %[[C]]
+func.func @convert_of_splat() -> (tensor<4xi32>, tensor<bf16>, tensor<i8>) {
+  %two = stablehlo.constant dense<2.7> : tensor<4xf32>
+  %tenth = stablehlo.constant dense<0.1> : tensor<f32>
+  %large = stablehlo.constant dense<1000.0> : tensor<f32>
+  %0 = stablehlo.convert %two : (tensor<4xf32>) -> tensor<4xi32>
+  %1 = stablehlo.convert %tenth : (tensor<f32>) -> tensor<bf16>
+  %2 = stablehlo.convert %large : (tensor<f32>) -> tensor<i8>
+  return %0, %1, %2 : tensor<4xi32>, tensor<bf16>, tensor<i8>
+}
+
+// CHECK-LABEL: @shape_of_splat
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<2.000000e+00> : tensor<4x3xf32>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<2.000000e+00> : tensor<12xf32>
+// CHECK-DAG: %[[C:.*]] = stablehlo.constant dense<2.000000e+00> : tensor<3x4xf32>
+// CHECK-DAG: %[[D:.*]] = stablehlo.constant dense<2.000000e+00> : tensor<2x3xf32>
+// CHECK: return %[[A]], %[[B]], %[[C]], %[[D]]
+func.func @shape_of_splat() -> (tensor<4x3xf32>, tensor<12xf32>, tensor<3x4xf32>, tensor<2x3xf32>) {
+  %two = stablehlo.constant dense<2.0> : tensor<f32>
+  %0 = stablehlo.broadcast_in_dim %two, dims = [] : (tensor<f32>) -> tensor<4x3xf32>
+  %1 = stablehlo.reshape %0 : (tensor<4x3xf32>) -> tensor<12xf32>
+  %2 = stablehlo.transpose %0, dims = [1, 0] : (tensor<4x3xf32>) -> tensor<3x4xf32>
+  %3 = stablehlo.slice %0 [0:2, 0:3] : (tensor<4x3xf32>) -> tensor<2x3xf32>
+  return %0, %1, %2, %3 : tensor<4x3xf32>, tensor<12xf32>, tensor<3x4xf32>, tensor<2x3xf32>
+}
+
+// CHECK-LABEL: @pad_of_splat
+// CHECK: %[[A:.*]] = stablehlo.constant dense<0.000000e+00> : tensor<7xf32>
+// CHECK: return %[[A]]
+func.func @pad_of_splat() -> tensor<7xf32> {
+  %0 = stablehlo.constant dense<0.0> : tensor<4xf32>
+  %1 = stablehlo.constant dense<0.0> : tensor<f32>
+  %2 = stablehlo.pad %0, %1, low = [1], high = [2], interior = [0] : (tensor<4xf32>, tensor<f32>) -> tensor<7xf32>
+  return %2 : tensor<7xf32>
+}
+
+// CHECK-LABEL: @concatenate_of_splats
+// CHECK: %[[A:.*]] = stablehlo.constant dense<1> : tensor<7xi32>
+// CHECK: return %[[A]]
+func.func @concatenate_of_splats() -> tensor<7xi32> {
+  %0 = stablehlo.constant dense<1> : tensor<4xi32>
+  %1 = stablehlo.constant dense<1> : tensor<3xi32>
+  %2 = stablehlo.concatenate %0, %1, dim = 0 : (tensor<4xi32>, tensor<3xi32>) -> tensor<7xi32>
+  return %2 : tensor<7xi32>
+}
+
+// CHECK-LABEL: @shape_of_constant
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<{{\[\[}}1.000000e+00, 3.000000e+00], [2.000000e+00, 4.000000e+00]]>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<[1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00]>
+// CHECK: return %[[A]], %[[B]]
+func.func @shape_of_constant() -> (tensor<2x2xf32>, tensor<4xf32>) {
+  %0 = stablehlo.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+  %1 = stablehlo.transpose %0, dims = [1, 0] : (tensor<2x2xf32>) -> tensor<2x2xf32>
+  %2 = stablehlo.reshape %0 : (tensor<2x2xf32>) -> tensor<4xf32>
+  return %1, %2 : tensor<2x2xf32>, tensor<4xf32>
+}
+
+// The bindings cannot read complex constants; they stay.
+// CHECK-LABEL: @complex_constant
+// CHECK: stablehlo.multiply
+func.func @complex_constant(%z: tensor<2xcomplex<f32>>) -> tensor<2xcomplex<f32>> {
+  %c = stablehlo.constant dense<(1.0, 0.0)> : tensor<2xcomplex<f32>>
+  %0 = stablehlo.multiply %z, %c : tensor<2xcomplex<f32>>
+  return %0 : tensor<2xcomplex<f32>>
+}

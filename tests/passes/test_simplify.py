@@ -1,0 +1,224 @@
+"""Simplify against XLA: every function of the lit tests gives the same numbers before and after."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mycc.dialects.errors import PassError, PipelineError
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.types import dtype_of
+from mycc.lowering.buffers import put, to_numpy
+from mycc.lowering.compile import compile_module
+from mycc.lowering.devices import default_device
+from mycc.passes.base import collect_statistics
+from mycc.passes.pattern import Op, Pattern, PatternSet, Rewriter, rewrite
+from mycc.passes.pipeline import Pipeline
+from mycc.passes.simplify import PATTERNS, Simplify
+
+FOLDER = Path(__file__).parent / "simplify"
+FILES = sorted(FOLDER.glob("*.mlir"))
+
+
+def functions() -> list[tuple[str, str]]:
+    found = []
+    for path in FILES:
+        module = ir.Module.parseFile(str(path), context=context)
+        names = [ir.StringAttr(f.attributes["sym_name"]).value for f in module.body.operations]
+        found += [(path.name, name) for name in names]
+    return found
+
+
+def module_of(file: str, name: str) -> ir.Module:
+    """One function of a file as a module whose entry it is."""
+    module = ir.Module.parseFile(str(FOLDER / file), context=context)
+    for function in list(module.body.operations):
+        if ir.StringAttr(function.attributes["sym_name"]).value != name:
+            function.operation.erase()
+        else:
+            function.attributes["sym_name"] = ir.StringAttr.get("main", context=context)
+    return module
+
+
+def sample(type_: ir.Type, rng: np.random.Generator) -> np.ndarray:
+    dtype, shape = dtype_of(type_), tuple(type_.shape)
+    if dtype == np.bool_:
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        return rng.integers(0, 3, shape).astype(dtype)
+    if dtype.kind == "c":
+        return (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(dtype)
+    return rng.normal(size=shape).astype(dtype)
+
+
+def run(module: ir.Module, arguments: list[np.ndarray]) -> list[np.ndarray]:
+    executable = compile_module(module, devices=[default_device()])
+    return [to_numpy(a) for a in executable.execute([put(a, default_device()) for a in arguments])]
+
+
+@pytest.mark.parametrize(("file", "name"), functions())
+def test_values_are_unchanged(file: str, name: str) -> None:
+    module = module_of(file, name)
+    function = module.body.operations[0]
+    inputs = function.type.inputs
+    if any(n < 0 for t in inputs for n in t.shape):
+        pytest.skip("XLA runs static shapes only")
+    rng = np.random.default_rng(0)
+    arguments = [sample(t, rng) for t in inputs]
+    expected = run(module, arguments)
+    Pipeline([Simplify()]).run(module)
+    for before, after in zip(expected, run(module, arguments), strict=True):
+        if before.dtype.kind in "fcV" and file == "dot.mlir":
+            # The order in which a dot adds up is the backend's.
+            np.testing.assert_allclose(after.astype(np.float64), before.astype(np.float64), rtol=2e-6)
+        else:
+            np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.parametrize("pattern", [p.label for p in PATTERNS])
+def test_each_pattern_fires_in_the_lit_tests(pattern: str) -> None:
+    with collect_statistics() as statistics:
+        for path in FILES:
+            Pipeline([Simplify()]).run(ir.Module.parseFile(str(path), context=context))
+    assert statistics["simplify"][pattern] > 0
+
+
+def test_a_disabled_pattern_does_not_fire() -> None:
+    with collect_statistics() as statistics:
+        Pipeline([Simplify(disable=("involution",))]).run(module_of("algebra.mlir", "involution"))
+    assert not statistics
+
+
+def test_an_unknown_pattern_to_disable_is_an_error() -> None:
+    with pytest.raises(PipelineError, match="no pattern 'involutio' .did you mean 'involution'"):
+        Pipeline.parse("simplify{disable=involutio}")
+
+
+def test_locations_are_those_of_the_replaced_operations() -> None:
+    text = """
+    func.func @main(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.negate %y : tensor<4xf32> loc("user.py":3:5)
+      %1 = stablehlo.add %x, %0 : tensor<4xf32> loc("user.py":4:5)
+      return %1 : tensor<4xf32>
+    }"""
+    module = ir.Module.parse(text, context=context)
+    Pipeline([Simplify()]).run(module)
+    operation = module.body.operations[0].regions[0].blocks[0].operations[0]
+    assert operation.name == "stablehlo.subtract"
+    assert str(operation.location) == 'loc("user.py":4:5)'
+
+
+def test_an_operation_that_carries_a_sharding_is_left_alone() -> None:
+    text = """
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.reshape %x {mhlo.sharding = "{replicated}"} : (tensor<4xf32>) -> tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }"""
+    module = ir.Module.parse(text, context=context)
+    Pipeline([Simplify()]).run(module)
+    assert "mhlo.sharding" in str(module)
+
+
+def test_patterns_work_inside_regions_and_called_functions() -> None:
+    text = """
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %zero = stablehlo.constant dense<0> : tensor<i32>
+      %ten = stablehlo.constant dense<10> : tensor<i32>
+      %one = stablehlo.constant dense<1> : tensor<i32>
+      %0:2 = stablehlo.while(%i = %zero, %a = %x) : tensor<i32>, tensor<4xf32>
+        cond { %c = stablehlo.compare LT, %i, %ten : (tensor<i32>, tensor<i32>) -> tensor<i1>
+               stablehlo.return %c : tensor<i1> }
+        do { %n = stablehlo.negate %a : tensor<4xf32>
+             %m = stablehlo.negate %n : tensor<4xf32>
+             %b = func.call @f(%m) : (tensor<4xf32>) -> tensor<4xf32>
+             %j = stablehlo.add %i, %one : tensor<i32>
+             stablehlo.return %j, %b : tensor<i32>, tensor<4xf32> }
+      return %0#1 : tensor<4xf32>
+    }
+    func.func private @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %zero = stablehlo.constant dense<0.0> : tensor<4xf32>
+      %0 = stablehlo.add %x, %zero : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }"""
+    module = ir.Module.parse(text, context=context)
+    Pipeline([Simplify()]).run(module)
+    assert "negate" not in str(module)
+    assert "dense<0.0" not in str(module)
+
+
+def test_what_has_effects_is_kept() -> None:
+    text = """
+    func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.custom_call @print(%x) {has_side_effect = true} : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = stablehlo.custom_call @pure(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %2 = func.call @prints(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      %3 = func.call @computes(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      return %x : tensor<4xf32>
+    }
+    func.func private @prints(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.custom_call @print(%x) {has_side_effect = true} : (tensor<4xf32>) -> tensor<4xf32>
+      return %x : tensor<4xf32>
+    }
+    func.func private @computes(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = stablehlo.exponential %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }"""
+    module = ir.Module.parse(text, context=context)
+    Pipeline([Simplify()]).run(module)
+    main = str(module.body.operations[0])
+    assert "@print(" in main
+    assert "@prints" in main
+    assert "@pure" not in main
+    assert "@computes" not in main
+
+
+class _There(Pattern):
+    """negate to abs."""
+
+    op_names = ("stablehlo.negate",)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        from mycc.dialects import ops
+
+        return rewriter.replace(op, lambda: ops.abs_(op.operand(0)))
+
+
+class _BackAgain(Pattern):
+    """abs to negate."""
+
+    op_names = ("stablehlo.abs",)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        from mycc.dialects import ops
+
+        return rewriter.replace(op, lambda: ops.neg(op.operand(0)))
+
+
+def test_patterns_that_chase_each_other_are_stopped() -> None:
+    module = module_of("algebra.mlir", "involution")
+    with pytest.raises(PassError, match=r"did not end after 100 rewrites.*'-there' .*'-back-again'"):
+        rewrite(module.operation, PatternSet([_There(), _BackAgain()]), max_rewrites=100)
+
+
+def test_time_is_linear_in_operations() -> None:
+    def seconds(count: int) -> float:
+        lines = [
+            f"%{i} = stablehlo.{'add' if i % 2 else 'multiply'} %{i - 1}, %{i // 2} : tensor<4xf32>"
+            for i in range(1, count)
+        ]
+        text = "\n".join(lines)
+        module = ir.Module.parse(
+            f"func.func @main(%0: tensor<4xf32>) -> tensor<4xf32> {{\n{text.replace('%0', '%arg')}\n"
+            f"return %{count - 1} : tensor<4xf32> }}".replace("@main(%0", "@main(%arg"),
+            context=context,
+        )
+        start = time.process_time()
+        Pipeline([Simplify()]).run(module)
+        return time.process_time() - start
+
+    seconds(1_000)
+    # A quadratic driver would take 64 times as long; the machine may be busy, hence the slack.
+    assert seconds(16_000) < 24 * max(seconds(2_000), 0.01)
