@@ -73,6 +73,7 @@ def _update_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     windows = Windows(tuple(range(len(sizes))), (), (), (), tuple(dims), 0).batched(True, True)
     limits = windows.limits(shape_of(x), (1, *sizes))
     indices = windows.clamped(_stacked(site, 2, dims), limits)
+    indices = windows.widened(indices, limits)
     found = ops.scatter(x, indices, update, windows.scatter(), lambda old, new: new, sorted_=True, unique=True)
     return [found], [True]
 
@@ -93,6 +94,7 @@ def _gather_transpose(site: Site, cotangent: Value) -> Sequence[Value | None]:
         indices = windows.clamped(indices, limits)
         # Vectors in lexicographic order need not stay so once each component is clamped.
         in_order = in_order and len(limits) == 1
+    indices = windows.widened(indices, limits)
     unique = windows.single(source.type.shape)
     zeros = ops.full(x.type, 0)
     return [ops.scatter(zeros, indices, cotangent, windows.scatter(), ops.add, in_order, unique), None]

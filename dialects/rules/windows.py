@@ -11,7 +11,7 @@ import numpy as np
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.rules import bounds
-from mycc.dialects.types import dtype_of, shape_of
+from mycc.dialects.types import dtype_of, element_type, shape_of
 
 Value = ir.Value
 Dims = tuple[int, ...]
@@ -147,6 +147,12 @@ class Windows:
         if len(shape_of(high)):
             high = ops.broadcast_in_dim(high, shape_of(indices), [self.vector])
         return ops.clamp(ops.constant(np.zeros((), dtype)), indices, high)
+
+    def widened(self, indices: Value, limits: Dims) -> Value:
+        """The indices in a type that holds the limits, to which XLA's scatter converts its bounds without a check."""
+        if max(limits, default=0) <= np.iinfo(dtype_of(indices.type)).max:
+            return indices
+        return ops.convert(indices, element_type("int32" if max(limits) < 2**31 else "int64"))
 
     def mask(self, indices: Value, limits: Dims, result: Sequence[int]) -> Value:
         """For each element of a result, whether its window lies inside the operand."""
