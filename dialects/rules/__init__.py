@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mycc.dialects.record import Record
 from mycc.dialects.rules import (
+    broadcasts,
     choice,
     contraction,
     elementwise,
@@ -26,6 +27,7 @@ RECORDS: dict[str, Record] = {
         choice,
         parts,
         special,
+        broadcasts,
         shape,
         contraction,
         reduction,
