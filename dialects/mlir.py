@@ -7,6 +7,11 @@ may share: diagnostics and IR printing stay separate per run.
 
 from __future__ import annotations
 
+import os
+
+# XLA prints informational lines unless told otherwise before jaxlib is first imported.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+
 from jaxlib.mlir import ir
 from jaxlib.mlir._mlir_libs import _jax_mlir_ext, _mosaic_gpu_ext
 from jaxlib.mlir.dialects import chlo, func, sdy

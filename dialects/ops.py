@@ -468,6 +468,25 @@ def call(symbol: str, results: Sequence[Type], operands: Sequence[Value]) -> lis
     return list(_create("func.call", list(results), list(operands), attributes).results)
 
 
+def case(index: Value, results: Sequence[Type], branches: Sequence[Callable[[], Sequence[Value]]]) -> list[Value]:
+    """The results of the branch that a scalar index picks; out of range, of the last one."""
+    operation = _create("stablehlo.case", list(results), [index], regions=len(branches))
+    for i, branch in enumerate(branches):
+        region(operation, [], branch, i)
+    return list(operation.results)
+
+
+def while_(
+    carry: Sequence[Value], condition: Callable[..., Value], body: Callable[..., Sequence[Value]]
+) -> list[Value]:
+    """The carry after the body was applied to it for as long as the scalar condition on it holds."""
+    types = [value.type for value in carry]
+    operation = _create("stablehlo.while", types, list(carry), regions=2)
+    region(operation, types, condition, 0)
+    region(operation, types, body, 1)
+    return list(operation.results)
+
+
 def return_(values: Sequence[Value]) -> None:
     """End a ``func.func``'s body."""
     _create("func.return", [], list(values))

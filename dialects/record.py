@@ -51,8 +51,14 @@ class Functions(Protocol):
     def transpose(self, callee: str, linear: Flags, seeded: Flags) -> tuple[str, Flags]:
         """The transpose of a function over its linear arguments, and which of them get cotangents."""
 
+    def jvp(self, callee: str, active: Flags) -> tuple[str, Flags]:
+        """A function from arguments and tangents of the active ones to results and tangents; which these are."""
+
     def depends(self, callee: str, active: Flags) -> Flags:
         """Which results of a function depend differentiably on its active arguments."""
+
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
 
 
 class Site(Protocol):
@@ -70,6 +76,8 @@ class Site(Protocol):
     """In reverse, which results a cotangent may come for."""
     reversing: bool
     """Whether cotangents flow, and not tangents."""
+    inputs: int
+    """How many operands there are, with those that the operation's regions capture, which come last."""
     transposing: bool
     """Whether a linear program is transposed, so that no primal of an active operand exists."""
 
@@ -129,6 +137,9 @@ class BatchFunctions(Protocol):
         ``outputs`` forces results to be batched even where they need not be.
         """
 
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+
 
 def batched_type(type_: ir.Type, size: int) -> ir.Type:
     """A tensor type with a batch dimension in front."""
@@ -145,6 +156,7 @@ ForwardRule = Callable[[Site, Tangents], Tangents]
 ReverseRule = Callable[[Site, Tangents], Tangents]
 BatchRule = Callable[[Batched], tuple[Sequence[Value], Sequence[bool]]]
 AugmentRule = Callable[[Site, Sequence[Value]], tuple[Sequence[Value], Sequence[Value]]]
+JointRule = Callable[[Site, Sequence[Value], Tangents], tuple[Sequence[Value], Tangents]]
 DependsRule = Callable[[Functions, ir.Operation, Flags], Flags]
 Partial = Callable[[Value, Site], Value]
 
@@ -161,7 +173,10 @@ class Record:
         batch: the operation over operands with a batch dimension in front.
         augment: what the primal computation does under differentiation, where it is more than a copy: from the
             primal operands, the results and the values to save for the rule.
+        joint: results and tangents together from primal operands and tangents, where the primal computation and
+            that of tangents must not be taken apart (loops), or can be done at once (calls).
         depends: which results depend on the active operands, where it is not each on any.
+        captures: whether the rules treat values that the operation's regions capture as further operands.
         cheap: whether a linear function recomputes it from its operands rather than take its result as a residual.
         oracle: a NumPy (or SciPy) function of the same meaning, for the tests.
         domain: where to sample each operand for the tests, as (low, high) per operand.
@@ -174,7 +189,9 @@ class Record:
     reverse: ReverseRule
     batch: BatchRule
     augment: AugmentRule | None = None
+    joint: JointRule | None = None
     depends: DependsRule | None = None
+    captures: bool = False
     cheap: bool = False
     partials: tuple[Partial | None, ...] = ()
     oracle: Callable[..., Any] | None = None
@@ -325,8 +342,21 @@ def structured(
     forward: ForwardRule,
     reverse: ReverseRule,
     batch: BatchRule,
+    *,
     augment: AugmentRule | None = None,
+    joint: JointRule | None = None,
     depends: DependsRule | None = None,
+    captures: bool = False,
 ) -> Record:
     """The record of an operation whose rules are all its own: calls, operations with regions."""
-    return Record(name, "structured", forward, reverse, batch, augment, depends)
+    return Record(
+        name,
+        "structured",
+        forward,
+        reverse,
+        batch,
+        augment=augment,
+        joint=joint,
+        depends=depends,
+        captures=captures,
+    )

@@ -21,10 +21,10 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.pipelines import expansion
 from mycc.passes.symbols import callees, operations
-from mycc.trace import Frame, Tracer
+from mycc.trace import Frame, Tracer, mlir_type
 from mycc.types import float0
 
-__all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "expand_handles", "gathered", "linear_call"]
+__all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "escape", "expand_handles", "gathered", "linear_call"]
 
 Value = ir.Value
 Flags = tuple[bool, ...]
@@ -74,19 +74,20 @@ class AbstractHandle:
 class Program:
     """A linear function in a module of its own: from residuals and seeds to tangents or cotangents."""
 
-    def __init__(self, module: ir.Module, residuals: int) -> None:
+    def __init__(self, module: ir.Module, residuals: int, entry: str = "linear") -> None:
         self.module = module
         self.residuals = residuals
+        self.entry = entry
 
     def imported(self, frame: Frame) -> str:
         """The program's symbol in the module of a trace, its functions copied there once."""
         found: str | None = frame.trace.calls.get(self)
         if found is None:
-            found = frame.trace.calls[self] = _import(self.module, frame)
+            found = frame.trace.calls[self] = _import(self.module, frame, self.entry)
         return found
 
 
-def _import(module: ir.Module, frame: Frame) -> str:
+def _import(module: ir.Module, frame: Frame, entry: str) -> str:
     trace = frame.trace
     functions = [op.operation for op in module.body.operations]
     names = {f.attributes["sym_name"].value: trace.symbol(f.attributes["sym_name"].value) for f in functions}
@@ -98,7 +99,7 @@ def _import(module: ir.Module, frame: Frame) -> str:
             for op in operations(copy):
                 if op.name == "func.call":
                     op.attributes["callee"] = ir.FlatSymbolRefAttr.get(names[op.attributes["callee"].value])
-    return names["linear"]
+    return names[entry]
 
 
 class Residuals:
@@ -175,6 +176,58 @@ def gathered(programs: Sequence[Program | None], results: Sequence[Any]) -> list
     ]
 
 
+def escape(leaf: Any) -> Any:
+    """A traced handle as residual arrays, where a handle cannot pass: results of branches and loop bodies.
+
+    The linearized function is differentiated now, on a copy, and the linear part becomes a `Program`.
+    """
+    if not isinstance(leaf, Tracer) or not isinstance(leaf._aval, AbstractHandle):
+        return leaf
+    frame, linearize = leaf._frame, leaf._value.owner
+    module = ir.Module.create(loc=frame.location)
+    functions = {op.attributes["sym_name"].value: op.operation for op in frame.trace.module.body.operations}
+    operands = list(linearize.operands)
+    with context, frame.location, ir.InsertionPoint(module.body):
+        main = _open_function("main", [operand.type for operand in operands])
+        for name in sorted(_closure(functions, linearize.operation)):
+            functions[name].clone()
+        block = main.regions[0].blocks[0]
+        with ir.InsertionPoint(block):
+            copy = ops.rebuild(linearize.operation, list(block.arguments))
+            ops.return_([copy.results[len(copy.results) - 1]])
+        _retype(main, [token])
+    (program,), avals = expand_handles(module, [leaf._aval])
+    assert program is not None
+    _prune(module)
+    primal = Program(module, 0, entry="main")
+    with building(frame):
+        types = [mlir_type(aval) for aval in avals]
+        values = ops.call(primal.imported(frame), types, operands)
+    return Residuals(program, [Tracer(frame, value, aval) for value, aval in zip(values, avals, strict=True)])
+
+
+def _closure(functions: dict[str, ir.Operation], op: ir.Operation) -> set[str]:
+    """The symbols that an operation refers to, directly or through functions."""
+    needed: set[str] = set()
+    waiting = callees(op)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            waiting += [callee for inner in operations(functions[name]) for callee in callees(inner)]
+    return needed
+
+
+def _prune(module: ir.Module) -> None:
+    """Erase what main does not need."""
+    functions = {op.attributes["sym_name"].value: op.operation for op in module.body.operations}
+    needed = {name for op in operations(functions["main"]) for name in callees(op)}
+    needed |= {name for start in list(needed) for op in operations(functions[start]) for name in _closure(functions, op)}
+    for name, function in functions.items():
+        if name != "main" and name not in needed:
+            function.erase()
+
+
 def _open_function(name: str, types: Sequence[ir.Type]) -> ir.Operation:
     attributes = {
         "sym_name": ir.StringAttr.get(name),
@@ -194,12 +247,7 @@ def _retype(function: ir.Operation, results: Sequence[ir.Type]) -> None:
 def _extract(module: ir.Module, symbol: str, seeds: int) -> Program:
     """Move a function out into a module of its own, with copies of what it calls."""
     functions = {op.attributes["sym_name"].value: op.operation for op in module.body.operations}
-    needed, waiting = set(), [symbol]
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            waiting += [callee for op in operations(functions[name]) for callee in callees(op)]
+    needed = {symbol}.union(*(_closure(functions, op) for op in operations(functions[symbol])))
     with context, module.operation.location:
         extracted = ir.Module.create()
         with ir.InsertionPoint(extracted.body):

@@ -96,25 +96,24 @@ def _linear(symbols: Symbols, key: Key, split: Split, operands: Sequence[Value])
     return _picked(_filled(ends, split.active, values), asked)
 
 
-def _split_call(transform: Transform, derivatives: Derivatives, reverse: bool) -> list[Value]:
-    """A jvp or vjp: the primal function, then at once the linear one."""
+def _jvp(transform: Transform, derivatives: Derivatives) -> list[Value]:
+    symbol, present = derivatives.jvp(transform.callee, transform.active)
+    _, types = derivatives.symbols.types(transform.callee)
+    values = ops.call(symbol, [*types, *_picked(types, present)], list(transform.op.operands))
+    count = len(types)
+    return [*values[:count], *_picked(_filled(types, present, values[count:]), transform.seeded)]
+
+
+def _vjp(transform: Transform, derivatives: Derivatives) -> list[Value]:
     active, seeded = transform.active, transform.seeded
-    key = (transform.callee, active, seeded, reverse)
-    split = derivatives.split(transform.callee, active, seeded if reverse else None)
+    split = derivatives.split(transform.callee, active, seeded)
     operands = list(transform.op.operands)
     _, types = derivatives.symbols.types(transform.callee)
     primals, seeds = operands[: len(active)], operands[len(active) :]
     values = ops.call(split.primal, [*types, *split.residuals], primals)
     outs, residuals = values[: len(types)], values[len(types) :]
+    key = (transform.callee, active, seeded, True)
     return [*outs, *_linear(derivatives.symbols, key, split, [*seeds, *residuals])]
-
-
-def _jvp(transform: Transform, derivatives: Derivatives) -> list[Value]:
-    return _split_call(transform, derivatives, reverse=False)
-
-
-def _vjp(transform: Transform, derivatives: Derivatives) -> list[Value]:
-    return _split_call(transform, derivatives, reverse=True)
 
 
 def _transpose(transform: Transform, derivatives: Derivatives) -> list[Value]:

@@ -16,9 +16,9 @@ from mycc.dialects.record import Batched, Flags, spread
 from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, match
 from mycc.dialects.types import tensor
 from mycc.passes.base import Pass
-from mycc.passes.derivatives import record_of, remap_captures
+from mycc.passes.derivatives import record_of
 from mycc.passes.locations import describe
-from mycc.passes.symbols import Symbols, callees, operations
+from mycc.passes.symbols import Symbols, callees, inputs, operations, remap_captures
 
 Value = ir.Value
 
@@ -136,34 +136,44 @@ class _Batcher:
         return name, present
 
     def _operation(self, op: ir.Operation, values: dict[Value, Value], batched: set[Value]) -> None:
-        operands = [values[operand] for operand in op.operands]
-        flags = [operand in batched for operand in op.operands]
-        if not any(flags) and not self._binds(op) and not self._captures(op, batched):
-            copy = ops.rebuild(op, operands)
+        sources = inputs(op)
+        operands = [values[operand] for operand in sources]
+        flags = [operand in batched for operand in sources]
+        if not any(flags) and not self._binds(op):
+            copy = ops.rebuild(op, operands[: len(op.operands)])
             remap_captures(copy, values)
             values.update(zip(op.results, copy.results, strict=True))
             return
         record = record_of(op, "batch")
+        if any(flags[len(op.operands) :]) and not record.captures:
+            raise TransformError(
+                f"{describe(op.location)}: cannot batch '{op.name}': its region uses a value of the function around it "
+                "that is mapped; pass the value as an operand"
+            )
+        kept = sources if record.captures else list(op.operands)
+        site = Batched(op, operands[: len(kept)], flags[: len(kept)], self.size, self.axis_name, self)
         with op.location:
-            results, present = record.batch(Batched(op, operands, flags, self.size, self.axis_name, self))
+            results, present = record.batch(site)
+        if len(op.regions):
+            for result in results:
+                if isinstance(result, ir.OpResult):
+                    remap_captures(result.owner.operation, values)
         for old, new, flag in zip(op.results, results, present, strict=True):
             values[old] = new
             if flag:
                 batched.add(old)
 
-    def _captures(self, op: ir.Operation, batched: set[Value]) -> bool:
-        if not len(op.regions) or not any(v in batched for inner in operations(op) for v in inner.operands):
-            return False
-        raise TransformError(
-            f"{describe(op.location)}: cannot batch '{op.name}': its region uses a value of the function around it "
-            "that is mapped; pass the value as an operand"
-        )
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+        return self.symbols.outline(op, region)
 
     def _binds(self, op: ir.Operation) -> bool:
         """Whether an operation, or a function it calls, refers to this batch's axis by name."""
         if self.axis_name is None:
             return False
-        return axis_name_of(op) == self.axis_name or any(self._refers(callee) for callee in callees(op))
+        if axis_name_of(op) == self.axis_name or any(self._refers(callee) for callee in callees(op)):
+            return True
+        return bool(len(op.regions)) and any(self._binds(inner) for inner in operations(op))
 
     def _refers(self, callee: str) -> bool:
         if callee not in self._named:

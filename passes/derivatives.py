@@ -21,7 +21,7 @@ from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
 from mycc.passes.locations import describe
-from mycc.passes.symbols import Symbols, operations
+from mycc.passes.symbols import Symbols, inputs, remap_captures
 
 Value = ir.Value
 
@@ -40,11 +40,11 @@ def record_of(op: ir.Operation, what: str) -> Record:
 class Site:
     """One operation under differentiation, as `mycc.dialects.record.Site` describes it to rules."""
 
-    __slots__ = ("_builder", "_operands", "_saved", "active", "functions", "op", "reversing", "transposing", "wanted")
+    __slots__ = ("_builder", "_saved", "active", "functions", "op", "operands", "reversing", "transposing", "wanted")
 
     def __init__(self, builder: _Builder, op: ir.Operation, operands: list[Value], active: Flags, wanted: Flags) -> None:
         self._builder = builder
-        self._operands = operands
+        self.operands = operands
         self._saved: Sequence[Value] = ()
         self.op = op
         self.active = active
@@ -54,13 +54,17 @@ class Site:
         self.transposing = builder.transposing
 
     def operand(self, index: int) -> Value:
-        return self._builder.primal(self._operands[index], self.op)
+        return self._builder.primal(self.operands[index], self.op)
 
     def result(self, index: int) -> Value:
         return self._builder.primal(self.op.results[index], self.op)
 
     def saved(self, index: int) -> Value:
         return self._builder.carry(self._saved[index])
+
+    @property
+    def inputs(self) -> int:
+        return len(self.operands)
 
     def save(self, values: Sequence[Value]) -> None:
         """Keep what ``augment`` saved, as values of the primal function."""
@@ -93,6 +97,7 @@ class Derivatives:
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
         self._splits: dict[tuple[str, Flags, Flags | None], Split] = {}
+        self._jvps: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
 
@@ -100,8 +105,15 @@ class Derivatives:
         """Split a function at its active arguments; in reverse, for the results that get cotangents."""
         key = (callee, active, seeded)
         if key not in self._splits:
-            self._splits[key] = _Builder(self, callee, active, seeded, transposing=False).split()
+            self._splits[key] = _Builder(self, callee, active, seeded).split()
         return self._splits[key]
+
+    def jvp(self, callee: str, active: Flags) -> tuple[str, Flags]:
+        """A function from arguments and tangents of the active ones to results and tangents; which these are."""
+        key = (callee, active)
+        if key not in self._jvps:
+            self._jvps[key] = _Builder(self, callee, active, None).jvp()
+        return self._jvps[key]
 
     def transpose(self, callee: str, linear: Flags, seeded: Flags) -> tuple[str, Flags]:
         """The transpose of a function over its linear arguments, and which of them get cotangents."""
@@ -129,33 +141,36 @@ class Derivatives:
         }
         for op in block.operations:
             operation = op.operation
-            flags = tuple(value in values for value in operation.operands)
-            if not any(flags) and not (len(operation.regions) and self._captures(operation, values)):
-                continue
+            flags = tuple(value in values for value in inputs(operation))
             results = operation.results
-            if not len(results):
+            if not any(flags) or not len(results):
                 continue
             record = record_of(operation, "differentiate")
             if record.kind == "inactive":
                 continue
+            _check_captures(operation, record, flags)
             reached = (True,) * len(results) if record.depends is None else record.depends(self, operation, flags)
             values.update(r for r, flag in zip(results, reached, strict=True) if flag and is_differentiable(r.type))
         return values
 
-    @staticmethod
-    def _captures(op: ir.Operation, values: set[Value]) -> bool:
-        if any(operand in values for inner in operations(op) for operand in inner.operands):
-            raise UnsupportedOperationError(
-                f"{describe(op.location)}: cannot differentiate '{op.name}': its region uses a value of the function "
-                "around it that is differentiated; pass the value as an operand"
-            )
-        return False
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+        return self.symbols.outline(op, region)
+
+
+def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:
+    if record.captures or not any(flags[len(op.operands) :]):
+        return
+    raise UnsupportedOperationError(
+        f"{describe(op.location)}: cannot differentiate '{op.name}': its region uses a value of the function around it "
+        "that is differentiated; pass the value as an operand"
+    )
 
 
 class _Builder:
     """The construction of one split or transposed function."""
 
-    def __init__(self, functions: Derivatives, callee: str, active: Flags, seeded: Flags | None, transposing: bool) -> None:
+    def __init__(self, functions: Derivatives, callee: str, active: Flags, seeded: Flags | None, transposing: bool = False) -> None:
         symbols = functions.symbols
         self.functions = functions
         self.callee = callee
@@ -165,6 +180,8 @@ class _Builder:
         self.location: ir.Location = symbols[callee].location
         self.arguments = list(self.source.arguments)
         self.active_arguments = active
+        self.one_function = transposing
+        """Whether the primal and the linear computation share a function."""
         self.active = functions.active_values(self.source, active)
         self.returned: list[Value] = list(self.source.operations[len(self.source.operations) - 1].operands)
         self.seeded = seeded or tuple(value in self.active for value in self.returned)
@@ -187,7 +204,7 @@ class _Builder:
 
     def carry(self, value: Value) -> Value:
         """A value of the primal function inside the linear one: made again if cheap, else a residual."""
-        if self.transposing:
+        if self.one_function:
             return value
         found = self.carried.get(value)
         if found is None:
@@ -247,21 +264,46 @@ class _Builder:
             symbols.close(name, [value for value in results if value is not None])
         return name, tuple(value is not None for value in results)
 
+    def jvp(self) -> tuple[str, Flags]:
+        """The function that computes results and tangents together."""
+        symbols = self.functions.symbols
+        self.one_function = True
+        flagged = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if flag]
+        name, block = symbols.new(f"{self.callee}.jvp", [a.type for a in (*self.arguments, *flagged)], self.location)
+        self.linear_block = block
+        self.primal_end = self.linear_end = ir.InsertionPoint(block)
+        arguments = list(block.arguments)
+        count = len(self.arguments)
+        self.primals = dict(zip(self.arguments, arguments[:count], strict=True))
+        with context, self.location:
+            tangents = self._forward(arguments[count:])
+            values = [self.primals[value] for value in self.returned]
+            symbols.close(name, [*values, *(tangent for tangent in tangents if tangent is not None)])
+        return name, tuple(tangent is not None for tangent in tangents)
+
     # -- sweeps --
 
     def _forward(self, seeds: list[Value]) -> Tangents:
         flagged = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if flag]
         tangents: dict[Value, Value] = dict(zip(flagged, seeds, strict=True))
         for op in self._body():
-            operands = list(op.operands)
+            operands = inputs(op)
             active = tuple(operand in tangents for operand in operands)
-            site = self._copy(op, operands, active)
-            if site is None:
+            if not any(active) or not any(result in self.active for result in op.results):
+                self._copy(op, operands)
                 continue
             record = record_of(op, "differentiate")
-            with op.location, self.linear_end:
-                outs = record.forward(site, [tangents.get(operand) for operand in operands])
-            for result, tangent in zip(op.results, outs, strict=True):
+            site = Site(self, op, operands, active, ())
+            incoming = [tangents.get(operand) for operand in operands]
+            if self.one_function and record.joint is not None:
+                with op.location, self.linear_end:
+                    results, outgoing = record.joint(site, [self.primals[operand] for operand in operands], incoming)
+                self.primals.update(zip(op.results, results, strict=True))
+            else:
+                self._copy(op, operands, site)
+                with op.location, self.linear_end:
+                    outgoing = record.forward(site, incoming)
+            for result, tangent in zip(op.results, outgoing, strict=True):
                 if tangent is not None and result in self.active:
                     tangents[result] = tangent
         return [tangents.get(value) for value in self.returned]
@@ -270,13 +312,15 @@ class _Builder:
         useful = self._useful()
         sites: list[tuple[Site, Record]] = []
         for op in self._body():
-            operands = list(op.operands)
-            results = op.results
-            wanted = tuple(result in useful for result in results)
+            operands = inputs(op)
+            wanted = tuple(result in useful for result in op.results)
             active = tuple(operand in self.active for operand in operands)
-            site = self._copy(op, operands, active, wanted)
+            takes_part = any(active) and any(wanted)
+            site = Site(self, op, operands, active, wanted) if takes_part else None
             if site is not None:
                 sites.append((site, record_of(op, "differentiate")))
+            if not (self.transposing and any(result in self.active for result in op.results)):
+                self._copy(op, operands, site)
         cotangents: dict[Value, Value | None] = {}
         remaining = iter(seeds)
         with self.linear_end:
@@ -296,7 +340,7 @@ class _Builder:
             return
         with site.op.location, self.linear_end:
             outgoing = record.reverse(site, incoming)
-            for operand, flag, cotangent in zip(site.op.operands, site.active, outgoing, strict=True):
+            for operand, flag, cotangent in zip(site.operands, site.active, outgoing, strict=True):
                 if flag and cotangent is not None:
                     cotangents[operand] = accumulate(cotangents.get(operand), cotangent)
 
@@ -309,40 +353,22 @@ class _Builder:
         useful = {v for v, flag in zip(self.returned, self.seeded, strict=True) if flag and v in self.active}
         for op in reversed(self._body()):
             if any(result in useful for result in op.results):
-                useful.update(operand for operand in op.operands if operand in self.active)
+                useful.update(operand for operand in inputs(op) if operand in self.active)
         return useful
 
-    def _copy(self, op: ir.Operation, operands: list[Value], active: Flags, wanted: Flags | None = None) -> Site | None:
-        """Copy an operation into the primal function; a site if it takes part in the derivative."""
-        takes_part = any(active) and (any(wanted) if wanted is not None else any(r in self.active for r in op.results))
-        if self.transposing and any(result in self.active for result in op.results):
-            return Site(self, op, operands, active, wanted or ()) if takes_part else None
+    def _copy(self, op: ir.Operation, operands: list[Value], site: Site | None = None) -> None:
+        """Copy an operation into the primal function, augmented if it takes part in the derivative."""
         values = [self.primals[operand] for operand in operands]
-        site = Site(self, op, operands, active, wanted or ()) if takes_part else None
-        with self.primal_end:
-            augment = record_of(op, "differentiate").augment if site is not None else None
+        augment = None if site is None else record_of(op, "differentiate").augment
+        with op.location, self.primal_end:
             if site is not None and augment is not None:
-                with op.location:
-                    results, saved = augment(site, values)
+                results, saved = augment(site, values)
                 site.save(saved)
             else:
-                results = list(self._clone(op, values).results)
+                copy = ops.rebuild(op, values[: len(op.operands)])
+                remap_captures(copy, self.primals)
+                results = list(copy.results)
         self.primals.update(zip(op.results, results, strict=True))
-        return site
-
-    def _clone(self, op: ir.Operation, values: list[Value]) -> ir.Operation:
-        copy = ops.rebuild(op, values)
-        if len(copy.regions):
-            remap_captures(copy, self.primals)
-        return copy
 
 
-def remap_captures(op: ir.Operation, values: dict[Value, Value]) -> None:
-    """Let the regions of a copied operation use the copies of the values they capture."""
-    for inner in operations(op):
-        for i, operand in enumerate(inner.operands):
-            if operand in values:
-                inner.operands[i] = values[operand]
-
-
-__all__ = ["Derivatives", "record_of", "remap_captures"]
+__all__ = ["Derivatives", "record_of"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
 
-__all__ = ["Symbols", "callees", "operations"]
+__all__ = ["Symbols", "callees", "captures", "inputs", "operations", "remap_captures"]
 
 
 def operations(function: ir.Operation) -> Iterator[ir.Operation]:
@@ -29,6 +30,39 @@ def callees(op: ir.Operation) -> list[str]:
     if op.name == "stablehlo.composite":
         return [attributes["decomposition"].value]
     return []
+
+
+def captures(op: ir.Operation) -> list[ir.Value]:
+    """The values from around an operation that its regions use, each once, in the order of first use."""
+    if not len(op.regions):
+        return []
+    inside: set[ir.Value] = set()
+    found: dict[ir.Value, None] = {}
+    for region in op.regions:
+        for block in region.blocks:
+            inside.update(block.arguments)
+    for inner in operations(op):
+        for region in inner.regions:
+            for block in region.blocks:
+                inside.update(block.arguments)
+        found.update(dict.fromkeys(operand for operand in inner.operands if operand not in inside))
+        inside.update(inner.results)
+    return list(found)
+
+
+def inputs(op: ir.Operation) -> list[ir.Value]:
+    """An operation's operands, followed by what its regions capture."""
+    return [*op.operands, *captures(op)]
+
+
+def remap_captures(op: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> None:
+    """Let the regions of a copied operation use the copies of the values they capture."""
+    if not len(op.regions):
+        return
+    for inner in operations(op):
+        for i, operand in enumerate(inner.operands):
+            if operand in values:
+                inner.operands[i] = values[operand]
 
 
 class Symbols:
@@ -82,6 +116,22 @@ class Symbols:
         returned = block.operations[len(block.operations) - 1].operands
         type_ = ir.FunctionType.get([a.type for a in block.arguments], [r.type for r in returned], context=context)
         self.functions[symbol].attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
+
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+        source = op.regions[region].blocks[0]
+        around = captures(op)
+        types = [value.type for value in (*source.arguments, *around)]
+        name, block = self.new(f"{op.name.rpartition('.')[2]}.region", types, op.location)
+        values = dict(zip((*source.arguments, *around), block.arguments, strict=True))
+        body = [inner.operation for inner in source.operations]
+        with context, ir.InsertionPoint(block):
+            for inner in body[:-1]:
+                copy = ops.rebuild(inner, [values[operand] for operand in inner.operands])
+                remap_captures(copy, values)
+                values.update(zip(inner.results, copy.results, strict=True))
+        self.close(name, [values[value] for value in body[-1].operands])
+        return name
 
     def callee_first(self) -> list[str]:
         """All symbols, each after those it refers to."""

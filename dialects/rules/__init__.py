@@ -7,6 +7,7 @@ from mycc.dialects.rules import (
     broadcasts,
     choice,
     contraction,
+    control,
     elementwise,
     functions,
     indexing,
@@ -34,6 +35,7 @@ RECORDS: dict[str, Record] = {
         indexing,
         scattering,
         sorting,
+        control,
         functions,
     )
     for record in kind.RECORDS

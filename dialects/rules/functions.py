@@ -65,6 +65,14 @@ def _call_forward(site: Site, tangents: Tangents) -> Tangents:
     return _scatter(results, present)
 
 
+def _call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+    symbol, present = site.functions.jvp(_callee(site.op), site.active)
+    types = [result.type for result in site.op.results]
+    seeds = _present(tangents, site.active, [operand.type for operand in operands])
+    results = ops.call(symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds])
+    return results[: len(types)], _scatter(results[len(types) :], present)
+
+
 def _call_reverse(site: Site, cotangents: Tangents) -> Tangents:
     types = [operand.type for operand in site.op.operands]
     seeds = _present(cotangents, site.wanted, [result.type for result in site.op.results])
@@ -135,7 +143,15 @@ _RESOLVE = {
 
 
 RECORDS: tuple[Record, ...] = (
-    structured("func.call", _call_forward, _call_reverse, _call_batch, _call_augment, _call_depends),
+    structured(
+        "func.call",
+        _call_forward,
+        _call_reverse,
+        _call_batch,
+        augment=_call_augment,
+        joint=_call_joint,
+        depends=_call_depends,
+    ),
     structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
     inactive("mycc.axis_index", _batch_collective),
     inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),

@@ -1,0 +1,518 @@
+"""Structured control flow: `cond`, `switch`, `while_loop`, `fori_loop`, `scan`, `map`.
+
+Branches and bodies are traced as functions of their operands; what they use from around them becomes an operand
+of the call inside the region. Called on concrete arrays outside of a trace, each is one compiled program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mycc.derivatives import in_trace
+from mycc.dialects import ops
+from mycc.dialects.errors import TransformError, TreeError
+from mycc.dialects.mlir import ir
+from mycc.dialects.types import element_type, tensor
+from mycc.emit import convert
+from mycc.function import Callee, building, name_of, trace_function
+from mycc.lowering import pytrees
+from mycc.lowering.abstract import AbstractValue
+from mycc.residuals import escape
+from mycc.source import user_line
+from mycc.trace import Frame, Tracer, mlir_type, require_frame
+from mycc.types import ArrayLike, abstractify, promote
+
+__all__ = ["cond", "fori_loop", "map", "scan", "switch", "while_loop"]
+
+Value = ir.Value
+_INT32 = np.dtype(np.int32)
+
+
+def cond(pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+    """Run one of two functions, chosen by a scalar at run time.
+
+    Args:
+        pred: a scalar; numbers count as true if they are not zero.
+        true_fun: called on the operands if ``pred`` holds.
+        false_fun: called on them otherwise; gives results of the same structure, shapes and dtypes.
+        operands: pytrees of arrays.
+
+    Returns:
+        The results of the chosen function.
+
+    Raises:
+        TransformError: ``pred`` is no scalar, or the results differ in shape or dtype.
+        TreeError: the results differ in structure.
+
+    Example:
+        >>> import mycc
+        >>> mycc.lax.cond(True, lambda x: x + 1.0, lambda x: x, 1.0)
+        Array(2., dtype=float32, weak_type=True)
+    """
+    aval = abstractify(pred)
+    if aval.shape != ():
+        raise TransformError(
+            f"{user_line()}: cond needs a scalar predicate, got one of shape {aval.shape}; use mycc.numpy.where for arrays"
+        )
+
+    def body(frame: Frame) -> Any:
+        with building(frame):
+            holds = convert(frame.lift(pred), aval.dtype, np.dtype(bool))
+            index = ops.convert(holds, element_type(_INT32))
+        return _case(frame, "cond", index, [false_fun, true_fun], operands)
+
+    return in_trace(f"cond_{name_of(true_fun)}", body)
+
+
+def switch(index: ArrayLike, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """Run one of several functions, chosen by an integer scalar at run time.
+
+    Args:
+        index: a scalar; clamped to the branches there are.
+        branches: functions of the operands, whose results agree in structure, shapes and dtypes.
+        operands: pytrees of arrays.
+
+    Example:
+        >>> import mycc
+        >>> mycc.lax.switch(1, [lambda x: x, lambda x: -x], 2.0)
+        Array(-2., dtype=float32, weak_type=True)
+    """
+    aval = abstractify(index)
+    if aval.shape != () or aval.dtype.kind not in "iu":
+        raise TransformError(f"{user_line()}: switch needs an integer scalar index, got {aval}")
+    if not branches:
+        raise ValueError(f"{user_line()}: switch needs at least one branch")
+
+    def body(frame: Frame) -> Any:
+        with building(frame):
+            chosen = ops.convert(frame.lift(index), element_type(_INT32))
+            low, high = (ops.full_like(chosen, n) for n in (0, len(branches) - 1))
+            chosen = ops.clamp(low, chosen, high)
+        return _case(frame, "switch", chosen, branches, operands)
+
+    return in_trace("switch", body)
+
+
+def _case(
+    frame: Frame, name: str, index: Value, branches: Sequence[Callable[..., Any]], operands: Any
+) -> Any:
+    leaves, tree = pytrees.flatten(operands)
+    avals = [abstractify(leaf) for leaf in leaves]
+    callees = [_trace(frame, f"{name}_{name_of(f)}", f, tree, avals) for f in branches]
+    out_avals = _agreed(name, branches, callees)
+    callees = [
+        _retraced(frame, f"{name}_{name_of(f)}", f, tree, avals, c, out_avals)
+        for f, c in zip(branches, callees, strict=True)
+    ]
+    with building(frame):
+        values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)]
+        operands_of = [callee.operands(frame, values) for callee in callees]
+
+        def branch(callee: Callee, inputs: list[Value]) -> list[Value]:
+            return ops.call(callee.function.symbol, callee.function.results, inputs)
+
+        pairs = list(zip(callees, operands_of, strict=True))
+        types = [mlir_type(aval) for aval in out_avals]
+        results = ops.case(index, types, [lambda p=p: branch(*p) for p in pairs])  # type: ignore[misc]
+    return callees[0].out_tree.unflatten(
+        [Tracer(frame, v, a) for v, a in zip(results, out_avals, strict=True)]
+    )
+
+
+def _trace(
+    frame: Frame, name: str, fun: Callable[..., Any], tree: Any, avals: Sequence[AbstractValue]
+) -> Callee:
+    return trace_function(
+        frame, lambda tracers: _escaped(fun(*tree.unflatten(tracers))), name, avals, kind="control flow"
+    )
+
+
+def _agreed(
+    name: str, branches: Sequence[Callable[..., Any]], callees: Sequence[Callee]
+) -> list[AbstractValue]:
+    """The common types of the branches' results; weakly typed ones give way."""
+    first = callees[0]
+    for fun, callee in zip(branches, callees, strict=True):
+        if callee.out_tree != first.out_tree:
+            raise TreeError(
+                f"{user_line()}: {name}: the branches return different structures: {name_of(branches[0])} returns "
+                f"{first.out_tree}, {name_of(fun)} returns {callee.out_tree}"
+            )
+    agreed = []
+    for position, avals in enumerate(zip(*(callee.out_avals for callee in callees), strict=True)):
+        strong = {a.dtype for a in avals if not a.weak_type}
+        if len({a.shape for a in avals}) > 1 or len(strong) > 1:
+            listed = ", ".join(f"{name_of(f)} returns {a}" for f, a in zip(branches, avals, strict=True))
+            raise TransformError(
+                f"{user_line()}: {name}: result {position} differs between the branches: {listed}"
+            )
+        dtype, weak = promote(avals)
+        agreed.append(AbstractValue(avals[0].shape, next(iter(strong), dtype), weak))
+    return agreed
+
+
+def _retraced(
+    frame: Frame,
+    name: str,
+    fun: Callable[..., Any],
+    tree: Any,
+    avals: Sequence[AbstractValue],
+    callee: Callee,
+    wanted: Sequence[AbstractValue],
+) -> Callee:
+    """The function with its results converted to the wanted dtypes; traced again only if one differs."""
+    if [a.dtype for a in callee.out_avals] == [a.dtype for a in wanted]:
+        return callee
+
+    def converted(tracers: list[Tracer]) -> Any:
+        leaves, out_tree = pytrees.flatten(fun(*tree.unflatten(tracers)))
+        return out_tree.unflatten([_astype(leaf, aval) for leaf, aval in zip(leaves, wanted, strict=True)])
+
+    return trace_function(frame, converted, name, avals, kind="control flow")
+
+
+def _escaped(tree: Any) -> Any:
+    """A result of a branch or body, pullbacks in it with their residuals: a handle cannot leave a region."""
+    leaves, structure = pytrees.flatten(tree)
+    return structure.unflatten([escape(leaf) for leaf in leaves])
+
+
+def _astype(leaf: Any, aval: AbstractValue) -> Tracer:
+    frame = require_frame()
+    with building(frame):
+        return Tracer(frame, _lifted(frame, leaf, aval), aval)
+
+
+# ---- Loops ---------------------------------------------------------------------------------------
+
+
+def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+    """Apply a function to a carry for as long as a condition on it holds.
+
+    Args:
+        cond_fun: from the carry to a boolean scalar.
+        body_fun: from the carry to the next one, of the same structure, shapes and dtypes.
+        init_val: the first carry, a pytree of arrays.
+
+    Returns:
+        The carry for which the condition does not hold.
+
+    Raises:
+        TransformError: the carry changes its type, or the condition is no boolean scalar.
+        TreeError: the carry changes its structure.
+
+    Example:
+        >>> import mycc
+        >>> mycc.lax.while_loop(lambda x: x < 10.0, lambda x: x * 2.0, 1.0)
+        Array(16., dtype=float32, weak_type=True)
+    """
+
+    def body(frame: Frame) -> Any:
+        return _while(frame, "while_loop", cond_fun, body_fun, init_val)
+
+    return in_trace(f"while_{name_of(body_fun)}", body)
+
+
+def _while(
+    frame: Frame, name: str, cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any
+) -> Any:
+    leaves, tree = pytrees.flatten(init)
+    avals, step = _stable_body(frame, name, body_fun, tree, [abstractify(leaf) for leaf in leaves])
+    test = trace_function(
+        frame, lambda tracers: cond_fun(tree.unflatten(tracers)), f"{name}_cond", avals, kind="control flow"
+    )
+    if len(test.out_avals) != 1 or test.out_avals[0].shape != () or test.out_avals[0].dtype != np.bool_:
+        got = ", ".join(map(str, test.out_avals))
+        raise TransformError(f"{user_line()}: {name}: the condition must give one boolean scalar, got {got}")
+    with building(frame):
+        values = [
+            convert(frame.lift(leaf), abstractify(leaf).dtype, aval.dtype)
+            if not isinstance(leaf, Tracer) or leaf.dtype != aval.dtype
+            else frame.lift(leaf)
+            for leaf, aval in zip(leaves, avals, strict=True)
+        ]
+        test_captured, step_captured = test.operands(frame, []), step.operands(frame, [])
+        results = ops.while_(
+            values,
+            lambda *carry: ops.call(test.function.symbol, test.function.results, [*carry, *test_captured])[0],
+            lambda *carry: ops.call(step.function.symbol, step.function.results, [*carry, *step_captured]),
+        )
+    return tree.unflatten([Tracer(frame, v, a) for v, a in zip(results, avals, strict=True)])
+
+
+def _stable_body(
+    frame: Frame, name: str, fun: Callable[[Any], Any], tree: Any, avals: Sequence[AbstractValue]
+) -> tuple[list[AbstractValue], Callee]:
+    """The traced body and the carry's types; weakly typed parts of the first carry take the body's dtype."""
+    for _ in range(2):
+        callee = trace_function(
+            frame, lambda tracers: _escaped(fun(tree.unflatten(tracers))), f"{name}_body", avals, kind="control flow"
+        )
+        if callee.out_tree != tree:
+            raise TreeError(
+                f"{user_line()}: {name}: the body must return a carry of the structure it got, {tree}, not {callee.out_tree}"
+            )
+        if all(
+            a.shape == b.shape and a.dtype == b.dtype for a, b in zip(avals, callee.out_avals, strict=True)
+        ):
+            return [
+                AbstractValue(a.shape, a.dtype, a.weak_type and b.weak_type)
+                for a, b in zip(avals, callee.out_avals, strict=True)
+            ], callee
+        avals = [
+            AbstractValue(b.shape, b.dtype, b.weak_type) if a.weak_type and a.shape == b.shape else a
+            for a, b in zip(avals, callee.out_avals, strict=True)
+        ]
+    paths = [pytrees.keystr(path) for path, _ in pytrees.flatten_with_path(tree.unflatten(list(avals)))[0]]
+    changed = "; ".join(
+        f"carry{path} goes in as {a} and comes out as {b}"
+        for path, a, b in zip(paths, avals, callee.out_avals, strict=True)
+        if (a.shape, a.dtype) != (b.shape, b.dtype)
+    )
+    raise TransformError(
+        f"{user_line()}: {name}: the carry changes its type: {changed}; convert it (astype) in the body or before the loop"
+    )
+
+
+def fori_loop(lower: ArrayLike, upper: ArrayLike, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+    """Apply a function to an index and a carry, for each index from ``lower`` up to ``upper``, exclusive.
+
+    Args:
+        lower: the first index, an integer scalar.
+        upper: the end, an integer scalar.
+        body_fun: ``(index, carry) -> carry``.
+        init_val: the first carry, a pytree of arrays.
+
+    Example:
+        >>> import mycc
+        >>> mycc.lax.fori_loop(0, 5, lambda i, x: x + i, 0)
+        Array(10, dtype=int32, weak_type=True)
+    """
+    bounds = [abstractify(lower), abstractify(upper)]
+    if any(b.shape != () or b.dtype.kind not in "iu" for b in bounds):
+        raise TransformError(
+            f"{user_line()}: fori_loop needs integer scalar bounds, got {bounds[0]} and {bounds[1]}"
+        )
+    dtype, _ = promote(bounds)
+    counter = AbstractValue((), dtype)
+
+    def body(frame: Frame) -> Any:
+        start, end = _scalar(frame, lower, counter), _scalar(frame, upper, counter)
+        _, _, result = _while(
+            frame,
+            "fori_loop",
+            lambda carry: _less(carry[0], carry[1]),
+            lambda carry: (_next(carry[0]), carry[1], body_fun(carry[0], carry[2])),
+            (start, end, init_val),
+        )
+        return result
+
+    return in_trace(f"fori_{name_of(body_fun)}", body)
+
+
+def _lifted(frame: Frame, x: ArrayLike, aval: AbstractValue) -> Value:
+    """The value of an array-like in the dtype that a carry has."""
+    return convert(frame.lift(x), abstractify(x).dtype, aval.dtype)
+
+
+def _scalar(frame: Frame, x: ArrayLike, aval: AbstractValue) -> Tracer:
+    with building(frame):
+        return Tracer(frame, _lifted(frame, x, aval), aval)
+
+
+def _less(x: Tracer, y: Tracer) -> Tracer:
+    frame = x._frame
+    with building(frame):
+        return Tracer(
+            frame, ops.compare("LT", frame.lift(x), frame.lift(y)), AbstractValue((), np.dtype(bool))
+        )
+
+
+def _next(x: Tracer) -> Tracer:
+    frame = x._frame
+    with building(frame):
+        value = frame.lift(x)
+        return Tracer(frame, ops.add(value, ops.full_like(value, 1)), x._aval)
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """Run over the leading dimension of arrays with a carry, and stack what each step gives.
+
+    Args:
+        f: ``(carry, x) -> (carry, y)``; the carry keeps its structure, shapes and dtypes.
+        init: the first carry.
+        xs: a pytree of arrays with one leading dimension in common, or None.
+        length: the number of steps, needed only if ``xs`` has no arrays.
+        reverse: whether to run from the last step to the first; results stay in the order of ``xs``.
+
+    Returns:
+        The last carry, and the ``y``s stacked along a new leading dimension.
+
+    Raises:
+        TransformError: leading dimensions differ, or the carry changes its type.
+        TreeError: ``f`` does not return a pair, or the carry changes its structure.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> mycc.lax.scan(lambda c, x: (c + x, c), 0, mnp.arange(4))
+        (Array(6, dtype=int32), Array([0, 0, 1, 3], dtype=int32))
+    """
+    steps = _length(xs, length)
+
+    def body(frame: Frame) -> Any:
+        return _scan(frame, f, init, xs, steps, reverse)
+
+    return in_trace(f"scan_{name_of(f)}", body)
+
+
+def _length(xs: Any, given: int | None) -> int:
+    sizes: dict[int, str] = {}
+    for path, leaf in pytrees.flatten_with_path(xs)[0]:
+        shape = abstractify(leaf).shape
+        if not shape:
+            raise TransformError(
+                f"{user_line()}: scan runs over leading dimensions, but xs{pytrees.keystr(path)} is a scalar"
+            )
+        sizes.setdefault(shape[0], f"xs{pytrees.keystr(path)}")
+    if given is not None:
+        sizes.setdefault(int(given), "length")
+    if len(sizes) > 1:
+        listed = ", ".join(f"{size} for {where}" for size, where in sizes.items())
+        raise TransformError(f"{user_line()}: scan got different lengths: {listed}")
+    if not sizes:
+        raise TransformError(f"{user_line()}: scan needs arrays in xs, or a length")
+    return next(iter(sizes))
+
+
+def _scan(frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, reverse: bool) -> Any:
+    leaves, xs_tree = pytrees.flatten(xs)
+    x_avals = [_row(abstractify(leaf)) for leaf in leaves]
+    init_leaves, carry_tree = pytrees.flatten(init)
+    avals = [abstractify(leaf) for leaf in init_leaves]
+    avals, step = _scan_body(frame, f, carry_tree, avals, xs_tree, x_avals)
+    y_avals = step.out_avals[len(avals) :]
+    _, y_tree = _pair_trees(step)
+    if length == 0:
+        stacks = [AbstractValue((0, *a.shape), a.dtype, a.weak_type) for a in y_avals]
+        with building(frame):
+            empty = [Tracer(frame, ops.full(mlir_type(a), 0), a) for a in stacks]
+        return init, y_tree.unflatten(empty)
+    with building(frame):
+        start = [
+            convert(frame.lift(x), abstractify(x).dtype, a.dtype)
+            if abstractify(x).dtype != a.dtype
+            else frame.lift(x)
+            for x, a in zip(init_leaves, avals, strict=True)
+        ]
+        stacked = [frame.lift(leaf) for leaf in leaves]
+        outs = [ops.full(tensor((length, *a.shape), element_type(a.dtype)), 0) for a in y_avals]
+        captured = step.operands(frame, [])
+        counter = tensor((), element_type(_INT32))
+        limit = ops.full(counter, length)
+        n = len(avals)
+
+        def body(*values: Value) -> list[Value]:
+            i, carry, ys = values[0], values[1 : n + 1], values[n + 1 :]
+            at = ops.sub(ops.full(counter, length - 1), i) if reverse else i
+            rows = [_take(x, at) for x in stacked]
+            results = ops.call(step.function.symbol, step.function.results, [*carry, *rows, *captured])
+            written = [_put(y, row, at) for y, row in zip(ys, results[n:], strict=True)]
+            return [ops.add(i, ops.full(counter, 1)), *results[:n], *written]
+
+        results = ops.while_(
+            [ops.full(counter, 0), *start, *outs], lambda i, *_: ops.compare("LT", i, limit), body
+        )
+    carry = [Tracer(frame, v, a) for v, a in zip(results[1 : n + 1], avals, strict=True)]
+    stacks = [AbstractValue((length, *a.shape), a.dtype, a.weak_type) for a in y_avals]
+    ys = [Tracer(frame, v, a) for v, a in zip(results[n + 1 :], stacks, strict=True)]
+    return carry_tree.unflatten(carry), y_tree.unflatten(ys)
+
+
+def _row(aval: AbstractValue) -> AbstractValue:
+    return AbstractValue(aval.shape[1:], aval.dtype, aval.weak_type)
+
+
+def _take(x: Value, index: Value) -> Value:
+    shape = x.type.shape
+    zero = ops.full_like(index, 0)
+    row = ops.dynamic_slice(x, [index, *[zero] * (len(shape) - 1)], [1, *shape[1:]])
+    return ops.reshape(row, shape[1:])
+
+
+def _put(x: Value, row: Value, index: Value) -> Value:
+    shape = x.type.shape
+    zero = ops.full_like(index, 0)
+    return ops.dynamic_update_slice(x, ops.reshape(row, [1, *shape[1:]]), [index, *[zero] * (len(shape) - 1)])
+
+
+def _pair_trees(step: Callee) -> tuple[Any, Any]:
+    carry, ys = step.out_tree.unflatten(list(step.out_avals))
+    return pytrees.structure_of(carry), pytrees.structure_of(ys)
+
+
+def _scan_body(
+    frame: Frame,
+    f: Callable[[Any, Any], Any],
+    tree: Any,
+    avals: Sequence[AbstractValue],
+    xs_tree: Any,
+    x_avals: Sequence[AbstractValue],
+) -> tuple[list[AbstractValue], Callee]:
+    name = name_of(f)
+
+    def flat(tracers: list[Tracer]) -> Any:
+        n = tree.num_leaves
+        out = f(tree.unflatten(tracers[:n]), xs_tree.unflatten(tracers[n:]))
+        if not isinstance(out, tuple) or len(out) != 2:
+            raise TreeError(
+                f"{user_line()}: scan: {name} must return a pair (carry, y), got {type(out).__name__}"
+            )
+        return out
+
+    for _ in range(2):
+        callee = trace_function(frame, flat, f"scan_{name}", [*avals, *x_avals], kind="control flow")
+        carry_tree, _ = _pair_trees(callee)
+        if carry_tree != tree:
+            raise TreeError(
+                f"{user_line()}: scan: {name} must return a carry of the structure it got, {tree}, not {carry_tree}"
+            )
+        found = callee.out_avals[: len(avals)]
+        if all((a.shape, a.dtype) == (b.shape, b.dtype) for a, b in zip(avals, found, strict=True)):
+            return [
+                AbstractValue(a.shape, a.dtype, a.weak_type and b.weak_type)
+                for a, b in zip(avals, found, strict=True)
+            ], callee
+        avals = [b if a.weak_type and a.shape == b.shape else a for a, b in zip(avals, found, strict=True)]
+    changed = "; ".join(
+        f"{a} became {b}"
+        for a, b in zip(avals, found, strict=True)
+        if (a.shape, a.dtype) != (b.shape, b.dtype)
+    )
+    raise TransformError(
+        f"{user_line()}: scan: the carry of {name} changes its type: {changed}; convert it (astype) in the body or before the loop"
+    )
+
+
+def map(f: Callable[[Any], Any], xs: Any) -> Any:
+    """Apply a function to each element along the leading dimension, one after the other.
+
+    Args:
+        f: from an element (or a pytree of them) to a result.
+        xs: a pytree of arrays with one leading dimension in common.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> mycc.lax.map(lambda x: x * x, mnp.arange(3))
+        Array([0, 1, 4], dtype=int32)
+    """
+    _, ys = scan(lambda _, x: ((), f(x)), (), xs)
+    return ys
