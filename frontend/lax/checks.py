@@ -45,7 +45,9 @@ def check_kind(name: str, dtype: np.dtype[Any], kinds: str) -> None:
     """
     if kind_of(dtype) not in kinds:
         accepted = ", ".join(_KIND_NAMES[k] for k in kinds)
-        raise TypeError(f"{user_line()}: {name} takes {accepted} arrays, got {dtype}; convert it with .astype(...)")
+        raise TypeError(
+            f"{user_line()}: {name} takes {accepted} arrays, got {dtype}; convert it with .astype(...)"
+        )
 
 
 def common_dtype(name: str, avals: Sequence[AbstractValue]) -> tuple[np.dtype[Any], bool]:
@@ -90,7 +92,9 @@ def unary(name: str, build: Callable[[Value], Value], x: ArrayLike, kinds: str) 
     return wrap(build(value), aval)
 
 
-def binary(name: str, build: Callable[[Value, Value], Value], x: ArrayLike, y: ArrayLike, kinds: str) -> Tracer:
+def binary(
+    name: str, build: Callable[[Value, Value], Value], x: ArrayLike, y: ArrayLike, kinds: str
+) -> Tracer:
     """A pointwise operation of two operands."""
     (left, right), aval = together(name, x, y, kinds=kinds)
     return wrap(build(left, right), aval)
@@ -129,7 +133,9 @@ def shape_of(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     for size in sizes:
         if isinstance(size, Array) or not hasattr(size, "__index__"):
-            raise TypeError(f"{user_line()}: {name} got a shape with the size {size!r}; sizes are static Python integers")
+            raise TypeError(
+                f"{user_line()}: {name} got a shape with the size {size!r}; sizes are static Python integers"
+            )
     found = tuple(int(size) for size in sizes)
     if any(size < 0 for size in found):
         raise ValueError(f"{user_line()}: {name} got the shape {found}, which has a negative size")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Any
 
 import numpy as np
 
@@ -12,9 +11,8 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import dtype_of
-from mycc.emit import broadcast, convert
-from mycc.lax.checks import binary, check_kind, kind_of, together, unary
+from mycc.emit import broadcast, convert, operand
+from mycc.lax.checks import binary, check_kind, common_dtype, kind_of, together, unary
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -153,7 +151,9 @@ def integer_pow(x: ArrayLike, y: int) -> Array:
     value, aval = lift(x)
     check_kind("integer_pow", aval.dtype, _NUMBERS)
     if y < 0 and kind_of(aval.dtype) not in _INEXACT:
-        raise TypeError(f"{user_line()}: integer_pow got {aval.dtype} and the power {y}; convert x to a float first")
+        raise TypeError(
+            f"{user_line()}: integer_pow got {aval.dtype} and the power {y}; convert x to a float first"
+        )
     return wrap(power_by_squaring(value, int(y)), aval)
 
 
@@ -177,7 +177,9 @@ def pow(x: ArrayLike, y: ArrayLike) -> Array:
 def convert_like(x: ArrayLike, aval: AbstractValue) -> Array:
     """``x`` in another dtype."""
     value, source = lift(x)
-    return wrap(convert(value, source.dtype, aval.dtype), AbstractValue(source.shape, aval.dtype, aval.weak_type))
+    return wrap(
+        convert(value, source.dtype, aval.dtype), AbstractValue(source.shape, aval.dtype, aval.weak_type)
+    )
 
 
 # ---- Exponentials, logarithms and roots ----------------------------------------------------------
@@ -457,7 +459,9 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
     index, aval = lift(which)
     values, case = together("select_n", *cases)
     if aval.shape not in ((), case.shape):
-        raise TypeError(f"{user_line()}: select_n got `which` of shape {aval.shape} for cases of shape {case.shape}")
+        raise TypeError(
+            f"{user_line()}: select_n got `which` of shape {aval.shape} for cases of shape {case.shape}"
+        )
     if len(cases) == 1:
         return wrap(values[0], case)
     if kind_of(aval.dtype) == "b":
@@ -487,7 +491,10 @@ def clamp(min: ArrayLike, x: ArrayLike, max: ArrayLike) -> Array:
     low, center, high = abstractify(min), abstractify(x), abstractify(max)
     for bound in (low, high):
         if bound.shape not in ((), center.shape):
-            raise TypeError(f"{user_line()}: clamp got bounds of shape {bound.shape} for an array of shape {center.shape}")
-    (_, value, _), aval = together("clamp", _scalar(min), x, _scalar(max), kinds="fiub")
-    limits = [_limit(bound, known, aval.dtype) for bound, known in ((min, low), (max, high))]
-    return wrap(ops.clamp(limits[0], value, limits[1]), aval)
+            raise TypeError(
+                f"{user_line()}: clamp got bounds of shape {bound.shape} for an array of shape {center.shape}"
+            )
+    dtype, weak = common_dtype("clamp", (low, center, high))
+    check_kind("clamp", dtype, "fiub")
+    values = [operand(x, aval, aval.shape, dtype) for x, aval in ((min, low), (x, center), (max, high))]
+    return wrap(ops.clamp(*values), AbstractValue(center.shape, dtype, weak))
