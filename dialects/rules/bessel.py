@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import element_type
+from mycc.dialects.types import dtype_of, element_type
 
 Value = ir.Value
 
@@ -83,7 +83,8 @@ def _chebyshev(x: Value, coefficients: Sequence[float]) -> Value:
 def bessel_i0e(x: Value) -> Value:
     """exp(-|x|)·I₀(x) of a float tensor; half-precision ones are computed in float32."""
     element = ops.element_of(x)
-    wide = ops.convert(x, element if element.width >= 32 else element_type("float32"))
+    half = dtype_of(element).itemsize < 4
+    wide = ops.convert(x, element_type("float32") if half else element)
     size = ops.abs_(wide)
     eight, one = ops.full_like(size, 8), ops.full_like(size, 1)
     near = ops.compare("LE", size, eight)
