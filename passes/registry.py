@@ -5,6 +5,7 @@ from __future__ import annotations
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
+from mycc.passes.fuse import Fuse
 from mycc.passes.simplify import Simplify
 
 __all__ = ["NATIVE_PASSES", "PASSES"]
@@ -13,6 +14,7 @@ PASSES: tuple[type[Pass], ...] = (
     Autodiff,
     Batch,
     Simplify,
+    Fuse,
 )
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of
