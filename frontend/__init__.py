@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from mycc.array import Array
 from mycc.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
+from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
+from mycc.dialects.errors import (
+    ConcretizationError,
+    DeviceError,
+    LeakedTracerError,
+    MyccError,
+    PassError,
+    PipelineError,
+    TransformError,
+    TreeError,
+    UnsupportedOperationError,
+)
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
 from mycc.stages import ShapeDtypeStruct, eval_shape
@@ -12,7 +24,21 @@ from mycc.vmap import vmap
 
 __all__ = [
     "Array",
+    "ConcretizationError",
+    "DeviceError",
+    "LeakedTracerError",
+    "MyccError",
+    "PassError",
+    "PipelineError",
     "ShapeDtypeStruct",
+    "TransformError",
+    "TreeError",
+    "UnsupportedOperationError",
+    "block_until_ready",
+    "default_backend",
+    "device_get",
+    "device_put",
+    "devices",
     "eval_shape",
     "float0",
     "grad",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mycc.lowering import buffers
+from mycc.lowering import buffers, dlpack
 from mycc.lowering.abstract import AbstractValue
 
 __all__ = ["Array"]
@@ -196,10 +196,10 @@ class Array:
         return Array(buffers.copy_to_device(self._concrete("to_device()")._data, device))
 
     def __dlpack__(self, **options: Any) -> Any:
-        return buffers.to_dlpack(self._concrete("DLPack export")._data, **options)
+        return dlpack.to_dlpack(self._concrete("DLPack export")._data, **options)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return buffers.dlpack_device(self._concrete("DLPack export")._data)
+        return dlpack.dlpack_device(self._concrete("DLPack export")._data)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return _numpy

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of mycc and JAX: ``python -m benchmarks``."""
