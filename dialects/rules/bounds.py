@@ -1,25 +1,34 @@
 """Bounds of integer values, read from the operations that make them.
 
-Derivatives of gathers and scatters must agree with them about windows that leave the operand. Where indices are
-seen to stay inside, no operation needs to ask.
+Derivatives of gathers and scatters must agree with them about windows that leave the operand. Where indices
+are seen to stay inside, no operation needs to ask.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of, shape_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Bounds = tuple[int, int]
 
 # Long chains are rare, and without a limit a chain of operations on two values each takes exponential time.
 _DEPTH = 8
 _SAME = frozenset(
-    f"stablehlo.{name}" for name in ("reshape", "broadcast_in_dim", "transpose", "slice", "reverse", "dynamic_slice", "gather")
+    f"stablehlo.{name}"
+    for name in (
+        "broadcast_in_dim",
+        "dynamic_slice",
+        "gather",
+        "reshape",
+        "reverse",
+        "slice",
+        "transpose",
+    )
 )
 """Operations whose elements are all elements of their first operand."""
 
@@ -57,7 +66,7 @@ def interval(value: Value, depth: int = _DEPTH) -> Bounds:
 
 
 def components(value: Value, dim: int, count: int) -> list[Bounds]:
-    """Bounds of each of ``count`` slices of a value along a dimension; of all of it if it lacks the dimension."""
+    """Bounds of each of ``count`` slices of a value along a dimension, which it may lack."""
     owner = value.owner
     if isinstance(owner, ir.Block) or dim >= len(shape_of(value)):
         return [interval(value)] * count

@@ -1,22 +1,22 @@
 """Records of contractions: `dot_general` and the older `dot`.
 
-With batch dimensions B, x's free dimensions M, y's free dimensions N and contracted dimensions K, a contraction
-is (B M K) (B N K) -> B M N. The derivative for x contracts N: (B M N) (B N K) -> B M K, or with the operands
-swapped -> B K M. Whichever of the two is x's own order needs no transpose; contraction is its own kind's
-derivative, so every order of derivative stays within this file.
+With batch dimensions B, x's free dimensions M, y's free dimensions N and contracted dimensions K, a
+contraction is (B M K) (B N K) -> B M N. The derivative for x contracts N: (B M N) (B N K) -> B M K, or with
+the operands swapped -> B K M. Whichever of the two is x's own order needs no transpose.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.record import Batched, Record, Site, bilinear
 from mycc.dialects.types import shape_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
 
 
@@ -45,8 +45,8 @@ class Contraction:
         element = op.results[0].type.element_type
         precision = attributes.get("precision_config")
         if op.name == "stablehlo.dot":
-            contracting = ((len(op.operands[0].type.shape) - 1,), (0,))
-            return Contraction(((), ()), contracting, element, precision)
+            last = len(op.operands[0].type.shape) - 1
+            return Contraction(((), ()), ((last,), (0,)), element, precision)
         dims = hlo.DotDimensionNumbers(attributes["dot_dimension_numbers"])
         batching = (tuple(dims.lhs_batching_dimensions), tuple(dims.rhs_batching_dimensions))
         contracting = (tuple(dims.lhs_contracting_dimensions), tuple(dims.rhs_contracting_dimensions))
@@ -107,17 +107,17 @@ def _inverse(permutation: Sequence[int]) -> list[int]:
     return sorted(range(len(permutation)), key=permutation.__getitem__)
 
 
-def _pull_first(dot: Contraction, type_: ir.Type, y: Value, cotangent: Value, ahead: Dims, behind: Dims) -> Value:
-    """The cotangent of the first operand, of ``type_``.
+def _pull_first(dot: Contraction, type_: ir.Type, y: Value, cotangent: Value, y_dims: Dims) -> Value:
+    """The cotangent, of ``type_``, of the first operand.
 
-    ``ahead`` and ``behind`` are the cotangent's dimensions that are free in the first and the second operand.
+    ``y_dims`` are the dimensions of the result's cotangent that are free ones of the second operand.
     """
     rank = len(type_.shape)
     # Batch dimensions may be listed in any order: in the first operand's own, they need no transpose.
     order = _inverse(dot.batching[0])
     batching = (tuple(order), tuple(dot.batching[1][i] for i in order))
     y_free = dot.free(1, len(y.type.shape))
-    pull = replace(dot, batching=batching, contracting=(behind, y_free))
+    pull = replace(dot, batching=batching, contracting=(y_dims, y_free))
     batched = [dot.batching[0][i] for i in order]
     free = list(dot.free(0, rank))
     # The contracted dimensions come out in the order in which y has them.
@@ -139,35 +139,31 @@ def _pull(side: int, site: Site, cotangent: Value) -> Value:
     xs = tuple(range(n_batch, n_batch + n_x))
     ys = tuple(range(n_batch + n_x, len(cotangent.type.shape)))
     if side == 0:
-        return _pull_first(dot, type_, other, cotangent, xs, ys)
-    return _pull_first(dot.swapped(), type_, other, cotangent, ys, xs)
+        return _pull_first(dot, type_, other, cotangent, ys)
+    return _pull_first(dot.swapped(), type_, other, cotangent, xs)
 
 
-def _shift(dims: Dims) -> Dims:
-    return tuple(d + 1 for d in dims)
+def _shift(dims: Dims, batched: bool) -> Dims:
+    return tuple(d + 1 for d in dims) if batched else dims
 
 
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     dot = Contraction.of(site.op)
     x, y = site.operands
     on_x, on_y = site.flags
-    batching = (_shift(dot.batching[0]) if on_x else dot.batching[0], _shift(dot.batching[1]) if on_y else dot.batching[1])
-    contracting = (
-        _shift(dot.contracting[0]) if on_x else dot.contracting[0],
-        _shift(dot.contracting[1]) if on_y else dot.contracting[1],
-    )
+    batching = (_shift(dot.batching[0], on_x), _shift(dot.batching[1], on_y))
+    contracting = (_shift(dot.contracting[0], on_x), _shift(dot.contracting[1], on_y))
     if on_x and on_y:
         batching = ((0, *batching[0]), (0, *batching[1]))
+        return [replace(dot, batching=batching, contracting=contracting).build(x, y)], [True]
     dot = replace(dot, batching=batching, contracting=contracting)
-    if on_x and on_y:
-        return [dot.build(x, y)], [True]
     n_batch = len(batching[0])
     x_free = len(dot.free(0, len(shape_of(x))))
     y_free = len(dot.free(1, len(shape_of(y))))
     if on_x:
         return [_to_front(dot.build(x, y), n_batch)], [True]
-    # y's batch dimension is the first of its free ones. Where the other side has no free ones, either order of
-    # the operands gives it a place right behind the batch dimensions.
+    # The new dimension is the first free one of y: swapping the operands puts it right behind the batch
+    # dimensions, and leaves the others in order if there are only those of x.
     if y_free == 1 and x_free:
         return [_to_front(dot.swapped().build(y, x), n_batch)], [True]
     return [_to_front(dot.build(x, y), n_batch + x_free)], [True]
@@ -181,7 +177,7 @@ def _to_front(x: Value, dim: int) -> Value:
 def _record(name: str) -> Record:
     return bilinear(
         name,
-        (lambda site, cotangent: _pull(0, site, cotangent), lambda site, cotangent: _pull(1, site, cotangent)),
+        (lambda site, value: _pull(0, site, value), lambda site, value: _pull(1, site, value)),
         _batch,
     )
 

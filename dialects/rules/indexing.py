@@ -7,6 +7,7 @@ the transpose of a gather is a scatter, which drops them instead, at indices tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -14,14 +15,16 @@ from mycc.dialects.record import Batched, Record, Site, linear
 from mycc.dialects.rules.windows import Windows
 from mycc.dialects.types import shape_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 # ---- Windows of static size at scalar indices ----------------------------------------------------
+
 
 def _slice_transpose(site: Site, cotangent: Value) -> Sequence[Value | None]:
     starts = [site.operand(i) for i in range(1, len(site.op.operands))]
     zeros = ops.full(site.op.operands[0].type, 0)
     return [ops.dynamic_update_slice(zeros, cotangent, starts), *(None for _ in starts)]
+
 
 def _update_transpose(site: Site, cotangent: Value) -> Sequence[Value | None]:
     starts = [site.operand(i) for i in range(2, len(site.op.operands))]
@@ -30,13 +33,16 @@ def _update_transpose(site: Site, cotangent: Value) -> Sequence[Value | None]:
     update = ops.dynamic_slice(cotangent, starts, type_.shape) if site.active[1] else None
     return [x, update, *(None for _ in starts)]
 
+
 def _first(starts: Sequence[Value]) -> list[Value]:
     """Starts for an operand with a batch dimension in front."""
     return [ops.full(starts[0].type, 0), *starts]
 
+
 def _moving(shape: Sequence[int], sizes: Sequence[int]) -> list[int]:
     """The dimensions along which a window can lie in more than one place."""
     return [d for d, (n, size) in enumerate(zip(shape, sizes, strict=True)) if n != size]
+
 
 def _stacked(site: Batched, first: int, dims: Sequence[int]) -> Value:
     """Index vectors, one per element of the batch, of the starts along some dimensions."""
@@ -46,6 +52,7 @@ def _stacked(site: Batched, first: int, dims: Sequence[int]) -> Value:
         shape = (site.size, 1)
         columns.append(ops.reshape(start, shape) if flag else ops.broadcast_in_dim(start, shape, ()))
     return ops.concatenate(columns, 1)
+
 
 def _slice_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     x, starts = site.operands[0], site.operands[1:]
@@ -62,6 +69,7 @@ def _slice_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     found = ops.gather(x, _stacked(site, 1, dims), windows.batched(site.flags[0], True).gather(), sizes)
     return [found], [True]
 
+
 def _update_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     x, update = site.full(0), site.full(1)
     shape, sizes = site.op.operands[0].type.shape, site.op.operands[1].type.shape
@@ -74,14 +82,16 @@ def _update_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     limits = windows.limits(shape_of(x), (1, *sizes))
     indices = windows.clamped(_stacked(site, 2, dims), limits)
     indices = windows.widened(indices, limits)
-    found = ops.scatter(x, indices, update, windows.scatter(), lambda old, new: new, sorted_=True, unique=True)
-    return [found], [True]
+    return [ops.scatter(x, indices, update, windows.scatter(), lambda _, new: new, True, True)], [True]
+
 
 # ---- Gather --------------------------------------------------------------------------------------
+
 
 def _is_sorted(op: ir.Operation) -> bool:
     attribute = op.attributes.get("indices_are_sorted")
     return attribute is not None and bool(attribute.value)
+
 
 def _gather_transpose(site: Site, cotangent: Value) -> Sequence[Value | None]:
     op = site.op
@@ -99,6 +109,7 @@ def _gather_transpose(site: Site, cotangent: Value) -> Sequence[Value | None]:
     zeros = ops.full(x.type, 0)
     return [ops.scatter(zeros, indices, cotangent, windows.scatter(), ops.add, in_order, unique), None]
 
+
 def _gather_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     op = site.op
     x, indices = site.operands
@@ -109,6 +120,7 @@ def _gather_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         sizes = (min(1, site.size) if on_indices else site.size, *sizes)
     in_order = _is_sorted(op) and (on_x or not on_indices)
     return [ops.gather(x, indices, windows.gather(), sizes, in_order)], [True]
+
 
 RECORDS: tuple[Record, ...] = (
     linear("stablehlo.dynamic_slice", _slice_transpose, _slice_batch),

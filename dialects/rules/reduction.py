@@ -2,8 +2,8 @@
 
 A body is matched to a kind for each of its results (see `regions`): sums are linear; products multiply each
 tangent by the product of all others, which a tree of halves gives without a division; `max` and `min` split
-evenly over ties, as in JAX. A body that selects between what it accumulated and the new element (argmax and its
-kin) is differentiated by letting the position travel along with the value (see `winners`).
+evenly over ties, as in JAX. A body that selects between what it accumulated and the new element (argmax and
+its kin) is differentiated by letting the position travel along with the value (see `winners`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -18,7 +19,7 @@ from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangen
 from mycc.dialects.rules import regions, winners
 from mycc.dialects.types import is_differentiable, shape_of, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
 
 
@@ -315,5 +316,5 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
 
 
 RECORDS: tuple[Record, ...] = (
-    structured("stablehlo.reduce", _forward, _reverse, _batch, winners.augment, _depends),
+    structured("stablehlo.reduce", _forward, _reverse, _batch, augment=winners.augment, depends=_depends),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -25,7 +25,7 @@ __all__ = [
     "unsupported",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _KINDS = {
     "stablehlo.add": "add",
@@ -58,7 +58,7 @@ def returned(op: ir.Operation) -> list[Value]:
 def kinds(op: ir.Operation) -> list[str | None]:
     """For each value that a body of (n accumulated, n new) scalars returns, what makes it from its own two.
 
-    ``add mul max min and or xor`` with the two in either order, ``sub`` (accumulated − new), ``set`` (the
+    ``add mul max min and or xor`` with the two in either order, ``sub`` (accumulated less new), ``set`` (the
     new one), or None for anything else.
     """
     arguments = list(op.regions[0].blocks[0].arguments)
@@ -81,16 +81,14 @@ def _kind(value: Value, old: Value, new: Value) -> str | None:
 
 
 def selections(op: ir.Operation) -> list[bool]:
-    """For each returned value, whether it is a `select` between its own accumulated and its own new scalar."""
+    """For each returned value, whether a `select` takes it from its own accumulated and new scalars."""
     arguments = list(op.regions[0].blocks[0].arguments)
     count = len(arguments) // 2
     found = []
     for i, value in enumerate(returned(op)):
         owner = value.owner
-        pair = {arguments[i], arguments[count + i]}
-        found.append(
-            not isinstance(owner, ir.Block) and owner.name == "stablehlo.select" and set(list(owner.operands)[1:]) == pair
-        )
+        selects = not isinstance(owner, ir.Block) and owner.name == "stablehlo.select"
+        found.append(selects and set(list(owner.operands)[1:]) == {arguments[i], arguments[count + i]})
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -18,7 +19,7 @@ from mycc.dialects.rules import regions
 from mycc.dialects.rules.windows import Windows
 from mycc.dialects.types import element_type, is_differentiable, shape_of, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Body = Callable[[Value, Value], Value]
 
 
@@ -119,7 +120,7 @@ class _Scatter:
         numbers = ops.reshape(ops.iota(tensor((count,), element), 0), shape)
         nobody = ops.full(ops.with_element(self.type_, element), -1)
         in_order = _flag(self.site.op, "indices_are_sorted")
-        last = ops.scatter(nobody, self.indices, numbers, self.windows.scatter(), _new, in_order, self.unique)
+        last = ops.scatter(nobody, self.indices, numbers, self.windows.scatter(), _new, in_order)
         return ops.compare("EQ", last, nobody), ops.compare("EQ", self.take(last), numbers)
 
     def choice(self) -> tuple[Value, Value, Value]:
@@ -131,12 +132,12 @@ class _Scatter:
         return stay, taken, self.put(ops.convert(stay, element), ops.convert(taken, element), ops.add)
 
     def require_unique(self) -> None:
-        """Refuse the derivative of a product with factors that may meet: it would need the others' product."""
+        """Refuse the derivative of factors that may meet: it would need the product of the others."""
         if not self.unique:
             raise regions.unsupported(
                 self.site.op,
                 "differentiate",
-                "updates that are multiplied may meet at one element; pass unique_indices=True if they do not",
+                "updates that multiply may meet at one element; pass unique_indices=True if they do not",
             )
 
 
@@ -248,9 +249,10 @@ def _checked(scatter: _Scatter) -> _Scatter:
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
-    count = len(op.results)
+    updates = len(op.results) + 1
     return tuple(
-        any(active) if kind is None else active[i] or active[count + 1 + i] for i, kind in enumerate(regions.kinds(op))
+        any(active) if kind is None else active[i] or active[updates + i]
+        for i, kind in enumerate(regions.kinds(op))
     )
 
 

@@ -7,6 +7,7 @@ places in reverse. A sort under differentiation orders the positions along with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -15,7 +16,7 @@ from mycc.dialects.rules import regions
 from mycc.dialects.rules.windows import Windows
 from mycc.dialects.types import element_type, shape_of, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _along(rank: int, dim: int) -> Windows:

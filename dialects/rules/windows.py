@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.rules import bounds
 from mycc.dialects.types import dtype_of, element_type, shape_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
 
 
@@ -87,7 +88,8 @@ class Windows:
         """
         offset = _shift(self.offset)
         if indices:
-            moved = replace(self, offset=offset, indices_batching=_shift(self.indices_batching), vector=self.vector + 1)
+            along = _shift(self.indices_batching)
+            moved = replace(self, offset=offset, indices_batching=along, vector=self.vector + 1)
         else:
             moved = replace(self, offset=(0, *offset))
         if not operand:
@@ -135,7 +137,7 @@ class Windows:
             limits: see `limits`.
         """
         found = bounds.components(source, self.vector, len(limits))
-        return all(0 <= low and high <= limit for (low, high), limit in zip(found, limits, strict=True))
+        return all(low >= 0 and high <= limit for (low, high), limit in zip(found, limits, strict=True))
 
     def clamped(self, indices: Value, limits: Dims) -> Value:
         """The indices, moved so that all windows lie inside, which is what a gather does with them."""
@@ -149,7 +151,7 @@ class Windows:
         return ops.clamp(ops.constant(np.zeros((), dtype)), indices, high)
 
     def widened(self, indices: Value, limits: Dims) -> Value:
-        """The indices in a type that holds the limits, to which XLA's scatter converts its bounds without a check."""
+        """The indices in a type that holds the limits: XLA's scatter converts its bounds to it unchecked."""
         if max(limits, default=0) <= np.iinfo(dtype_of(indices.type)).max:
             return indices
         return ops.convert(indices, element_type("int32" if max(limits) < 2**31 else "int64"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -17,7 +18,7 @@ from mycc.dialects.record import Flags, Site
 from mycc.dialects.rules import regions
 from mycc.dialects.types import element_type, is_differentiable, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
 
 

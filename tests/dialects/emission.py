@@ -1,4 +1,4 @@
-"""What the rules emit and give for operands that a test chooses, for tests that count or compare by hand."""
+"""What the rules emit, and give for chosen operands, for tests that count operations or compare by hand."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from harness import Case, Program
+
 from mycc.dialects import ops, transform
 from mycc.dialects.types import is_differentiable
 
+from harness import Case, Program
+
 
 def pulled_back(case: Case) -> list[str]:
-    """The operations, as text, of the module that gives a case's cotangents for a cotangent that is an argument."""
+    """The operations, as text, of the module that gives a case's cotangents."""
     return _expanded(case, True)
 
 
 def pushed_forward(case: Case) -> list[str]:
-    """The operations, as text, of the module that gives a case's tangents for tangents that are arguments."""
+    """The operations, as text, of the module that gives a case's tangents."""
     return _expanded(case, False)
 
 
@@ -37,13 +39,16 @@ def _expanded(case: Case, reverse: bool) -> list[str]:
     types, flags = (f.results, seeded) if reverse else (f.arguments, active)
     with program.main():
         primals = [program.input(x) for x in operands]
-        seeds = [program.input(np.ones(type_.shape)) for type_, flag in zip(types, flags, strict=True) if flag]
-        seeds = [ops.convert(s, t.element_type) for s, t in zip(seeds, (t for t, f in zip(types, flags) if f))]
+        seeds = [
+            ops.convert(program.input(np.ones(type_.shape)), type_.element_type)
+            for type_, flag in zip(types, flags, strict=True)
+            if flag
+        ]
         build = transform.vjp if reverse else transform.jvp
         program.output(build(f, active, seeded, primals, seeds)[len(f.results) :])
     program.run()
-    entry = next(op for op in program.module.body.operations if op.operation.attributes["sym_name"].value == "main")
-    return [str(op.operation) for op in list(entry.regions[0].blocks[0].operations)[:-1]]
+    entry = next(op for op in program.module.body.operations if op.attributes["sym_name"].value == "main")
+    return [str(op) for op in list(entry.regions[0].blocks[0].operations)[:-1]]
 
 
 def cotangents(case: Case, operands: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:

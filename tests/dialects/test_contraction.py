@@ -10,6 +10,13 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from mycc.dialects import ops, transform
+from mycc.dialects.mlir import hlo, ir
+from mycc.dialects.types import element_type, tensor
+
 from emission import names, pulled_back
 from harness import (
     Case,
@@ -24,11 +31,6 @@ from harness import (
     tangent_of,
     uniform,
 )
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
-from mycc.dialects import ops, transform
-from mycc.dialects.mlir import hlo, ir
-from mycc.dialects.types import element_type, tensor
 
 Dims = tuple[int, ...]
 
@@ -46,7 +48,12 @@ def einsum(x: Any, y: Any, contracting: tuple[Dims, Dims], batching: tuple[Dims,
 
 
 def dot(
-    name: str, xs: Dims, ys: Dims, contracting: tuple[Dims, Dims], batching: tuple[Dims, Dims] = ((), ()), dtype: Any = float
+    name: str,
+    xs: Dims,
+    ys: Dims,
+    contracting: tuple[Dims, Dims],
+    batching: tuple[Dims, Dims] = ((), ()),
+    dtype: Any = float,
 ) -> Case:
     return Case(
         name,
@@ -148,7 +155,9 @@ def test_element_types() -> None:
         np.testing.assert_allclose(right.astype(float), x.T @ cotangent, rtol=3e-2, atol=6e-2)
 
 
-@pytest.mark.parametrize("name", ["matmul", "matmul-nt", "matmul-tn", "matmul-tt", "vectors", "batched", "batched-nt"])
+@pytest.mark.parametrize(
+    "name", ["matmul", "matmul-nt", "matmul-tn", "matmul-tt", "vectors", "batched", "batched-nt"]
+)
 def test_derivatives_need_no_transpose(name: str) -> None:
     case = next(case for case in CASES if case.name == name)
     assert names(pulled_back(case)) == ["dot_general", "dot_general"]
@@ -166,13 +175,16 @@ def test_precision_follows_the_operands() -> None:
     for text in dots:
         operands = re.findall(r"%arg\d", text)
         precision = re.findall(r"DEFAULT|HIGHEST", text)
-        assert dict(zip(operands, precision, strict=True)) in ({"%arg0": "DEFAULT", "%arg2": "HIGHEST"}, {"%arg1": "HIGHEST", "%arg2": "DEFAULT"})
+        assert dict(zip(operands, precision, strict=True)) in (
+            {"%arg0": "DEFAULT", "%arg2": "HIGHEST"},
+            {"%arg1": "HIGHEST", "%arg2": "DEFAULT"},
+        )
 
 
 def test_algorithm_is_kept() -> None:
     algorithm = (
-        "#stablehlo.dot_algorithm<lhs_precision_type = bf16, rhs_precision_type = bf16, accumulation_type = f32, "
-        "lhs_component_count = 1, rhs_component_count = 1, num_primitive_operations = 3, "
+        "#stablehlo.dot_algorithm<lhs_precision_type = bf16, rhs_precision_type = bf16, "
+        "accumulation_type = f32, lhs_component_count = 1, rhs_component_count = 1, num_primitive_operations = 3, "
         "allow_imprecise_accumulation = false>"
     )
 
@@ -195,8 +207,12 @@ def contractions(draw: Any) -> Case:
         labels += [("f", i, n) for i, n in enumerate(free)]
         order = draw(st.permutations(labels))
         shapes.append(tuple(n for _, _, n in order))
-        batching.append(tuple(next(d for d, o in enumerate(order) if o[:2] == ("b", i)) for i in range(len(batch))))
-        contracting.append(tuple(next(d for d, o in enumerate(order) if o[:2] == ("k", i)) for i in range(len(contract))))
+        batching.append(
+            tuple(next(d for d, o in enumerate(order) if o[:2] == ("b", i)) for i in range(len(batch)))
+        )
+        contracting.append(
+            tuple(next(d for d, o in enumerate(order) if o[:2] == ("k", i)) for i in range(len(contract)))
+        )
     name = f"{shapes} {batching} {contracting}"
     return dot(name, shapes[0], shapes[1], (contracting[0], contracting[1]), (batching[0], batching[1]))
 
@@ -223,7 +239,9 @@ def test_every_order_of_dimensions() -> None:
             sizes = {"b": 2, "k": 3, "m": 4, "n": 5}
             xs, ys = tuple(sizes[c] for c in left), tuple(sizes[c] for c in right)
             contracting = ((left.index("k"),), (right.index("k"),))
-            cases.append(dot(f"{left}{right}", xs, ys, contracting, ((left.index("b"),), (right.index("b"),))))
+            cases.append(
+                dot(f"{left}{right}", xs, ys, contracting, ((left.index("b"),), (right.index("b"),)))
+            )
     check_all(cases)
 
 

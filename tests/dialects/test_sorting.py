@@ -10,6 +10,12 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
+
+from mycc.dialects import ops, transform
+from mycc.dialects.errors import TransformError
+from mycc.dialects.mlir import chlo, ir
+from mycc.dialects.types import tensor
+
 from emission import cotangents, names, pulled_back, pushed_forward, tangents
 from harness import (
     Case,
@@ -23,11 +29,6 @@ from harness import (
     tangent_of,
     uniform,
 )
-
-from mycc.dialects import ops, transform
-from mycc.dialects.errors import TransformError
-from mycc.dialects.mlir import chlo, ir
-from mycc.dialects.types import tensor
 
 Dims = tuple[int, ...]
 Value = ir.Value
@@ -61,7 +62,9 @@ def sort_by_sum(shape: Dims, dim: int) -> Case:
     """A comparator that computes with two operands, beside a third."""
 
     def build(x: Value, y: Value, z: Value) -> Sequence[Value]:
-        return ops.sort([x, y, z], dim, lambda a, b, c, d, e, f: ops.compare("GT", ops.add(a, c), ops.add(b, d)))
+        return ops.sort(
+            [x, y, z], dim, lambda a, b, c, d, e, f: ops.compare("GT", ops.add(a, c), ops.add(b, d))
+        )
 
     def oracle(x: Any, y: Any, z: Any) -> Any:
         order = np.argsort(-(x + y), dim, kind="stable")
@@ -131,7 +134,9 @@ def test_ties_as_in_jax() -> None:
     np.testing.assert_array_equal(tangents(sort((5,), 0), [x], [ct])[0], [2, 4, 1, 3, 5])
 
 
-def transposed(case: Case, operands: Sequence[Any], active: tuple[bool, ...], seeds: Sequence[Any]) -> list[Any]:
+def transposed(
+    case: Case, operands: Sequence[Any], active: tuple[bool, ...], seeds: Sequence[Any]
+) -> list[Any]:
     program = Program()
     f = program.function(case, operands)
     with program.main():

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from harness import Case, uniform
 from hypothesis import strategies as st
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.rules.windows import Windows
+
+from harness import Case, uniform
 
 Dims = tuple[int, ...]
 Array = np.ndarray[Any, Any]
@@ -71,7 +72,7 @@ class Layout:
         out = x.copy()
         most = np.subtract(self.operand, self.sizes)
         for place, start, offset in self.places(indices):
-            if (0 <= start).all() and (start <= most).all():
+            if (start >= 0).all() and (start <= most).all():
                 where = tuple(start + offset)
                 out[where] = combine(out[where], updates[place])
         return out
