@@ -7,7 +7,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
-from mycc.passes.locations import describe
+from mycc.dialects.locations import describe
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.resolve import Resolve
 from mycc.passes.symbols import Symbols, callees, operations

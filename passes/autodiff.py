@@ -92,7 +92,7 @@ def _linear(symbols: Symbols, key: Key, split: Split, operands: Sequence[Value])
     callee, active, seeded, reverse = key
     arguments, results = symbols.types(callee)
     ends, asked = (arguments, active) if reverse else (results, seeded)
-    values = ops.call(split.linear, _picked(ends, split.active), operands)
+    values = ops.call(split.linear, _picked(ends, split.active), operands) if any(split.active) else []
     return _picked(_filled(ends, split.active, values), asked)
 
 

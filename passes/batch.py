@@ -17,7 +17,7 @@ from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, mat
 from mycc.dialects.types import tensor
 from mycc.passes.base import Pass
 from mycc.passes.derivatives import record_of
-from mycc.passes.locations import describe
+from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, callees, inputs, operations, remap_captures
 
 Value = ir.Value

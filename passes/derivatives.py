@@ -20,7 +20,7 @@ from mycc.dialects.record import Flags, Record, Split, Tangents, accumulate
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
-from mycc.passes.locations import describe
+from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, inputs, remap_captures
 
 Value = ir.Value
@@ -195,12 +195,16 @@ class _Builder:
 
     def primal(self, value: Value, op: ir.Operation) -> Value:
         """The primal value of a value of the source, inside the linear function."""
-        if self.transposing and value in self.active:
+        return self.carry(self._primal(value, op))
+
+    def _primal(self, value: Value, op: ir.Operation) -> Value:
+        """The primal value of a value of the source; under transposition, what is linear has none."""
+        if value not in self.primals:
             raise TransformError(
                 f"{describe(op.location)}: cannot transpose '{target_of(op)}': the function is not linear there, "
                 "since the derivative of the operation depends on the value it is linear in"
             )
-        return self.carry(self.primals[value])
+        return self.primals[value]
 
     def carry(self, value: Value) -> Value:
         """A value of the primal function inside the linear one: made again if cheap, else a residual."""
@@ -319,7 +323,7 @@ class _Builder:
             site = Site(self, op, operands, active, wanted) if takes_part else None
             if site is not None:
                 sites.append((site, record_of(op, "differentiate")))
-            if not (self.transposing and any(result in self.active for result in op.results)):
+            if not (self.transposing and any(active)):
                 self._copy(op, operands, site)
         cotangents: dict[Value, Value | None] = {}
         remaining = iter(seeds)
@@ -358,7 +362,7 @@ class _Builder:
 
     def _copy(self, op: ir.Operation, operands: list[Value], site: Site | None = None) -> None:
         """Copy an operation into the primal function, augmented if it takes part in the derivative."""
-        values = [self.primals[operand] for operand in operands]
+        values = [self._primal(operand, op) for operand in operands]
         augment = None if site is None else record_of(op, "differentiate").augment
         with op.location, self.primal_end:
             if site is not None and augment is not None:

@@ -18,7 +18,7 @@ from mycc.dialects.ops import i64_array
 from mycc.dialects.record import Split
 from mycc.dialects.transform import HANDLED, Flags, match
 from mycc.dialects.types import token
-from mycc.passes.locations import describe
+from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, callees, operations
 
 Value = ir.Value

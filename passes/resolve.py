@@ -8,7 +8,7 @@ from mycc.dialects.errors import TransformError
 from mycc.dialects.mlir import ir
 from mycc.dialects.transform import axis_name_of, target_of
 from mycc.passes.base import Pass
-from mycc.passes.locations import describe
+from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, operations
 
 __all__ = ["Resolve"]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from mycc.dialects import ops
 from mycc.dialects.errors import UnsupportedOperationError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, batched_type, spread, structured
 from mycc.dialects.types import tensor
@@ -213,7 +214,7 @@ def _while_forward(site: Site, tangents: Tangents) -> Tangents:
 
 def _while_reverse(site: Site, cotangents: Tangents) -> Tangents:
     raise UnsupportedOperationError(
-        f"{site.op.location}: reverse-mode differentiation of 'stablehlo.while' is not there yet; use forward mode "
+        f"{describe(site.op.location)}: reverse-mode differentiation of 'stablehlo.while' is not there yet; use forward mode "
         "(mycc.jvp, jacfwd), or unroll the loop in Python"
     )
 
