@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 from mycc.dialects.mlir import ir
 
-__all__ = ["Instrumentation", "Printer"]
+__all__ = ["Instrumentation", "Printer", "ambient", "instrumenting"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,30 @@ class Instrumentation:
         print("\n".join(lines), file=sys.stderr)
 
 
+_ambient: ContextVar[Instrumentation | None] = ContextVar("mycc_instrumentation", default=None)
+
+
+def ambient() -> Instrumentation | None:
+    """What an enclosing :func:`instrumenting` asks for, if there is one."""
+    return _ambient.get()
+
+
+@contextlib.contextmanager
+def instrumenting(instrumentation: Instrumentation) -> Iterator[None]:
+    """Shows every pipeline that runs inside the block and is not told otherwise.
+
+    Example::
+
+        with instrumenting(Instrumentation(print_after_change=True)):
+            mycc.jit(f)(x)
+    """
+    token = _ambient.set(instrumentation)
+    try:
+        yield
+    finally:
+        _ambient.reset(token)
+
+
 class Printer:
     """The dumps of one run. MLIR's own printing knows no names, and aborts the process at module scope
     while the context is multi-threaded, so these are passes between the passes."""
@@ -82,6 +108,8 @@ class Printer:
         self._what = instrumentation
         self._module = module
         self._last = self._text() if instrumentation.print_after_change else ""
+        name = module.operation.attributes.get("sym_name", None)
+        self._whose = "" if name is None else f" ('builtin.module' operation: @{ir.StringAttr(name).value})"
 
     def wants_before(self, name: str) -> bool:
         return self._what.print_before_all or name in self._what.print_before
@@ -103,7 +131,7 @@ class Printer:
             self._dump(f"IR Dump After {name}", text)
 
     def _dump(self, title: str, text: str) -> None:
-        print(f"// -----// {title} //----- //\n{text}\n", file=sys.stderr)
+        print(f"// -----// {title}{self._whose} //----- //\n{text}\n", file=sys.stderr)
 
     def _text(self) -> str:
         # An invalid module is what a dump is most wanted for; the generic form prints any.

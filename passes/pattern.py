@@ -367,10 +367,7 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
 
 
 def _is_unused(results: list[ir.Value]) -> bool:
-    for value in results:
-        if next(value.uses, None) is not None:
-            return False
-    return True
+    return all(next(value.uses, None) is None for value in results)
 
 
 def _runaway(counts: Counter[str], limit: int) -> str:

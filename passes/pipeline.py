@@ -18,7 +18,7 @@ from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import PassManager, ir
 from mycc.passes.base import Pass, Statistics, collect_statistics
 from mycc.passes.diagnostics import format_error
-from mycc.passes.instrument import Instrumentation, Printer
+from mycc.passes.instrument import Instrumentation, Printer, ambient
 
 __all__ = ["Item", "NativePass", "Nested", "Pipeline"]
 
@@ -119,19 +119,22 @@ class Pipeline:
         return Pipeline([self, *other])
 
     def run(
-        self, module: ir.Module, *, instrumentation: Instrumentation = _QUIET, verify: bool = True
+        self, module: ir.Module, *, instrumentation: Instrumentation | None = None, verify: bool = True
     ) -> None:
         """Rewrites the module in place, with all passes in one MLIR PassManager.
 
         Args:
             module: what to rewrite.
-            instrumentation: what to print on stderr meanwhile.
+            instrumentation: what to print on stderr meanwhile; by default what an enclosing
+                ``instrumenting`` block asks for, else nothing.
             verify: whether MLIR verifies the module after each pass.
 
         Raises:
             PassError: a native pass failed, or a pass left an invalid module; with MLIR's diagnostics.
             Exception: whatever a Python pass raises, unchanged.
         """
+        if instrumentation is None:
+            instrumentation = ambient() or _QUIET
         with _running, contextlib.ExitStack() as stack:
             statistics: Statistics = {}
             if instrumentation.statistics:

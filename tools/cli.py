@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(_as_error(error), file=sys.stderr)
         return 1
-    except Exception as error:  # noqa: BLE001 - the last resort: no traceback without --debug
+    except Exception as error:  # the last resort: no traceback without --debug
         if debug:
             traceback.print_exc()
         hint = "" if debug else "\nnote: --debug shows where in mycc this was raised"

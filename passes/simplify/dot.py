@@ -20,7 +20,7 @@ Dims = tuple[int, ...]
 
 
 class TransposeOfDot(Pattern):
-    """transpose(dot(x, y)) is dot(y, x), where the transpose swaps the free dimensions of x with those of y."""
+    """transpose(dot(x, y)) is dot(y, x), where the free dimensions of x and y change places."""
 
     op_names = (TRANSPOSE,)
 
@@ -66,7 +66,7 @@ class TransposeOfDot(Pattern):
 
 
 class DotOfTranspose(Pattern):
-    """dot(transpose(x), y) is dot(x, y) with other dimension numbers, where x's free dimensions keep their order."""
+    """dot(transpose(x), y) is dot(x, y) with other numbers, where x's free dimensions keep their order."""
 
     op_names = (_DOT,)
 

@@ -80,7 +80,7 @@ def splat_operand(op: Op, index: int) -> Number | None:
 
 
 def filled(op: Op, number: Any) -> ir.Value:
-    """Builds a constant of the type of an operation's result with all elements one number (Python's or NumPy's)."""
+    """Builds a constant of the type of an operation's result, all elements one number."""
     op.shape  # noqa: B018 - a dynamic shape ends the match here
     return ops.full(op.type, number)
 

@@ -240,37 +240,35 @@ class ConcatenateOfSlices(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         axis = integer(op, "dimension")
-        pieces: list[Any] = []
-        found = False
+        # A run of slices as [first slice, limits of the run]; anything else as the value that it is.
+        runs: list[Any] = []
         last: Op | None = None
         for index, value in enumerate(op.operands):
             piece = op.producer(index, _SLICE)
-            merged = _join(last, piece, axis) if last is not None and piece is not None else None
-            if merged is not None and isinstance(pieces[-1], tuple):
-                pieces[-1] = (pieces[-1][0], pieces[-1][1], merged)
-                found = True
+            limits = _join(last, piece, axis)
+            if limits is not None:
+                runs[-1][1] = limits
             else:
-                pieces.append(
-                    (piece, ints(piece, "start_indices"), ints(piece, "limit_indices")) if piece else value
-                )
+                runs.append(value if piece is None else [piece, ints(piece, "limit_indices")])
             last = piece
-        if not found:
+        if len(runs) == len(op.operands):
             return False
 
         def build() -> ir.Value:
-            values = [
-                ops.slice_(p[0].operand(0), p[1], p[2]) if isinstance(p, tuple) and p[2] != ints(p[0], "limit_indices")
-                else (p[0].result if isinstance(p, tuple) else p)
-                for p in pieces
-            ]  # fmt: skip
-            return ops.concatenate(values, axis)
+            return ops.concatenate([_run(run) if isinstance(run, list) else run for run in runs], axis)
 
         return rewriter.replace(op, build)
 
 
-def _join(a: Op, b: Op, axis: int) -> Dims | None:
+def _run(run: list[Any]) -> ir.Value:
+    first, limits = run
+    starts, end, strides = _bounds(first)
+    return first.result if limits == end else ops.slice_(first.operand(0), starts, limits, strides)
+
+
+def _join(a: Op | None, b: Op | None, axis: int) -> Dims | None:
     """The limits of the slice that is slice a followed by slice b, if there is one."""
-    if a.operand(0) != b.operand(0):
+    if a is None or b is None or a.operand(0) != b.operand(0):
         return None
     (start, limit, stride), (start1, limit1, stride1) = _bounds(a), _bounds(b)
     if any(s != 1 for s in (*stride, *stride1)) or start1[axis] != limit[axis]:

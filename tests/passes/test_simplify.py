@@ -93,7 +93,7 @@ def test_a_disabled_pattern_does_not_fire() -> None:
 
 
 def test_an_unknown_pattern_to_disable_is_an_error() -> None:
-    with pytest.raises(PipelineError, match="no pattern 'involutio' .did you mean 'involution'"):
+    with pytest.raises(PipelineError, match=r"no pattern 'involutio' .did you mean 'involution'"):
         Pipeline.parse("simplify{disable=involutio}")
 
 

@@ -1,0 +1,126 @@
+"""``mycc run``: runs a StableHLO module on arrays from files."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mycc.dialects.errors import MyccError
+from mycc.tools import flags
+from mycc.tools.files import parse_module, read_source, write_output
+
+if TYPE_CHECKING:
+    from mycc.dialects.mlir import ir
+    from mycc.lowering.abstract import AbstractValue
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("file", help="an MLIR file, text or bytecode; - is stdin")
+    parser.add_argument(
+        "--arg",
+        metavar="A.npy|VALUE",
+        dest="values",
+        action="append",
+        default=[],
+        help="one argument of the function: a .npy file, or a number or nested list such as '[1, 2.5]'",
+    )
+    parser.add_argument(
+        "-o", metavar="FILE.npz", dest="output", help="write the results here instead of printing them"
+    )
+    parser.add_argument("--entry", metavar="NAME", default="main", help="the function to run (default: main)")
+    parser.add_argument("--platform", help="where to run: cpu, cuda, tpu (default: the best there is)")
+    flags.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the command and returns its exit status."""
+    from mycc.lowering.buffers import put, to_numpy
+    from mycc.lowering.compile import compile_module
+    from mycc.lowering.devices import default_device, devices
+    from mycc.lowering.pipelines import default_pipeline
+    from mycc.passes.pipeline import Pipeline
+
+    plugins = flags.load_plugins(args.load_pass_plugin)
+    given = Pipeline.parse(args.pass_pipeline, passes=plugins) if args.pass_pipeline is not None else None
+    module = parse_module(read_source(args.file))
+    _make_entry(module, args.entry, args.file)
+    pipeline = default_pipeline(module) if given is None else given
+    pipeline.run(module, instrumentation=flags.instrumentation_of(args))
+    device = devices(args.platform)[0] if args.platform else default_device()
+    executable = compile_module(module, devices=[device])
+    values: list[str] = args.values
+    if len(values) != len(executable.in_avals):
+        wanted = ", ".join(map(str, executable.in_avals)) or "none"
+        raise MyccError(
+            f"@{args.entry} takes {len(executable.in_avals)} arguments ({wanted}), got {len(values)} --arg"
+        )
+    arrays = [_array(v, aval, i) for i, (v, aval) in enumerate(zip(values, executable.in_avals, strict=True))]
+    results = [to_numpy(r) for r in executable.execute([put(a, device) for a in arrays])]
+    if args.output is None:
+        write_output(None, "".join(f"{_shown(r)}\n" for r in results))
+    else:
+        buffer = io.BytesIO()
+        named: dict[str, Any] = {f"result{i}": r for i, r in enumerate(results)}
+        np.savez(buffer, **named)
+        write_output(args.output, buffer.getvalue())
+    return 0
+
+
+def _make_entry(module: ir.Module, name: str, file: str) -> None:
+    """Gives the function of that name the name that XLA starts from."""
+    from mycc.dialects.mlir import ir
+
+    functions = {
+        ir.StringAttr(op.attributes["sym_name"]).value: op
+        for op in module.body.operations
+        if op.operation.name == "func.func"
+    }
+    if name not in functions:
+        raise MyccError(
+            f"{file}: error: no function @{name}; there are {', '.join(f'@{f}' for f in functions) or 'none'}"
+        )
+    if name == "main":
+        return
+    with module.context, module.operation.location:
+        if "main" in functions:
+            ir.SymbolTable.replace_all_symbol_uses("main", "main.other", module.operation)
+            ir.SymbolTable.set_symbol_name(functions["main"], "main.other")
+            ir.SymbolTable.set_visibility(functions["main"], "private")
+        ir.SymbolTable.replace_all_symbol_uses(name, "main", module.operation)
+        ir.SymbolTable.set_symbol_name(functions[name], "main")
+        ir.SymbolTable.set_visibility(functions[name], "public")
+
+
+def _array(text: str, aval: AbstractValue, index: int) -> np.ndarray[Any, Any]:
+    where = f"--arg {index + 1}"
+    if text.endswith(".npy") or os.path.isfile(text):
+        try:
+            array = np.load(text, allow_pickle=False)
+        except ValueError as error:
+            raise MyccError(f"{text}: error: {error}") from None
+        if array.dtype != aval.dtype:
+            raise MyccError(f"{where}: error: {text} holds {array.dtype}, the function takes {aval}")
+    else:
+        try:
+            array = np.asarray(ast.literal_eval(text)).astype(aval.dtype)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            raise MyccError(
+                f"{where}: error: '{text}' is neither a .npy file nor a number or nested list"
+            ) from None
+    if array.shape != tuple(aval.shape):
+        raise MyccError(f"{where}: error: the shape is {array.shape}, the function takes {aval}")
+    return np.asarray(array)
+
+
+def _shown(array: np.ndarray[Any, Any]) -> str:
+    head = f"{array.dtype.name}[{','.join(map(str, array.shape))}]"
+    text = np.array2string(array, threshold=1000)
+    return f"{head} {text}" if "\n" not in text else f"{head}\n{text}"
