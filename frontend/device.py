@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from mycc.source import user_line
 from mycc.trace import Tracer
 from mycc.types import abstractify
 
-__all__ = ["block_until_ready", "default_backend", "device_get", "device_put", "devices"]
+__all__ = ["Placement", "block_until_ready", "default_backend", "device_get", "device_put", "devices", "placement"]
 
 
 def devices(platform: str | None = None) -> list[Any]:
@@ -93,3 +95,32 @@ def block_until_ready(x: Any) -> Any:
     leaves, _ = pytrees.flatten(x)
     buffers.block_until_ready([leaf._data for leaf in leaves if isinstance(leaf, Array) and not isinstance(leaf, Tracer)])
     return x
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a program runs, and whether its results must stay there because an argument was put there."""
+
+    device: Any
+    committed: bool
+
+
+def placement(leaves: Iterable[Any], name: str) -> Placement:
+    """Where a program with these arguments runs: on the device of the committed arrays, else on the default one.
+
+    Raises:
+        DeviceError: arrays were put on different devices.
+    """
+    chosen: dict[Any, Array] = {}
+    if _devices.several_devices:
+        for x in leaves:
+            if type(x) is Array and x.committed:
+                chosen.setdefault(x.device, x)
+    if len(chosen) > 1:
+        places = ", ".join(f"{x._aval} on {device}" for device, x in chosen.items())
+        raise DeviceError(
+            f"{user_line()}: {name} got arrays on different devices ({places}); move them together with device_put"
+        )
+    if chosen:
+        return Placement(next(iter(chosen)), True)
+    return Placement(_devices.default_device(), False)

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from mycc.array import Array
-from mycc.eager import chosen_device, compile_traced, tracing
+from mycc.device import Placement, placement
+from mycc.eager import is_tiny
 from mycc.function import building, name_of
 from mycc.lowering import pytrees
-from mycc.lowering.compile import Executable
+from mycc.lowering.compile import CompileSettings, Executable, compile_module
+from mycc.lowering.pipelines import default_pipeline
 from mycc.source import user_line
-from mycc.trace import Frame, Trace, Tracer, leaked
+from mycc.trace import Frame, Trace, Tracer, leaked, tracing
 from mycc.types import abstractify
 
 __all__ = ["run"]
@@ -48,9 +50,9 @@ def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args:
     flags = _scalar_flags(names, operands, args, kwargs)
     dynamic = [isinstance(leaf, _ARRAYS) or (flag and type(leaf) in _SCALARS) for leaf, flag in zip(leaves, flags, strict=True)]
     arrays = [_array(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
-    device = chosen_device(arrays, name_of(function))
+    place = placement(arrays, name_of(function))
     described = tuple(abstractify(leaf) if flag else _static(leaf) for leaf, flag in zip(leaves, dynamic, strict=True))
-    signature = (key, tree, described, device)
+    signature = (key, tree, described, place)
     try:
         entry = _entries.get(signature)
     except TypeError:
@@ -59,7 +61,7 @@ def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args:
             f"{next(x for x in leaves if type(x).__hash__ is None and not isinstance(x, _ARRAYS))!r}"
         ) from None
     if entry is None:
-        entry = _compile(function, leaves, tree, dynamic, device)
+        entry = _compile(function, leaves, tree, dynamic, place)
         with _lock:
             if len(_entries) >= _CAPACITY:
                 _entries.pop(next(iter(_entries)))
@@ -97,7 +99,7 @@ def _static(leaf: Any) -> Any:
     return (type(leaf), leaf)
 
 
-def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dynamic: Sequence[bool], device: Any) -> _Entry:
+def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dynamic: Sequence[bool], place: Placement) -> _Entry:
     name = name_of(function)
     frame = Frame(Trace(name), name, [abstractify(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag])
     with tracing(frame):
@@ -108,4 +110,10 @@ def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dyn
             out_avals = [abstractify(leaf) for leaf in out_leaves]
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
-    return _Entry(compile_traced(frame.trace.module, out_avals, device), out_tree)
+    module = frame.trace.module
+    default_pipeline(module).run(module)
+    settings = CompileSettings(tiny=is_tiny(module))
+    executable = compile_module(
+        module, devices=[place.device], options=settings, out_avals=out_avals, committed=place.committed
+    )
+    return _Entry(executable, out_tree)

@@ -10,20 +10,19 @@ from typing import Any, Literal
 import numpy as np
 
 from mycc.array import Array
+from mycc.device import Placement, placement
 from mycc.dialects.errors import TreeError
 from mycc.dialects.mlir import ir
-from mycc.eager import tracing
 from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
-from mycc.lowering.devices import default_device
 from mycc.lowering.dispatch import Compiled as Entry
 from mycc.lowering.pipelines import check_expanded, default_pipeline
 from mycc.passes.pipeline import Pipeline
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
-from mycc.trace import Frame, Trace
+from mycc.trace import Frame, Trace, tracing
 from mycc.types import abstractify
 
 __all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "eval_shape", "observe", "trace_program"]
@@ -100,9 +99,9 @@ class Traced:
     out_avals: tuple[AbstractValue, ...]
     in_tree: Any
     out_tree: Any
-    donated: tuple[int, ...]
-    hidden: tuple[Array, ...]
-    device: Any = None
+    donated: tuple[int, ...] = ()
+    hidden: tuple[Array, ...] = ()
+    place: Placement | None = None
 
     @property
     def out_info(self) -> Any:
@@ -152,13 +151,14 @@ class Lowered:
     def compile(self, settings: CompileSettings | None = None) -> Compiled:
         """Compile with XLA for the default device, or the one that `jit` was given."""
         check_expanded(self.module)
-        device = default_device() if self.traced.device is None else self.traced.device
+        place = self.traced.place or placement((), self.traced.name)
         executable = compile_module(
             self.module,
-            devices=[device],
+            devices=[place.device],
             donated=self.traced.donated,
             options=settings or CompileSettings(),
             out_avals=self.out_avals,
+            committed=place.committed,
         )
         compiled = Compiled(self, executable)
         for observer in list(_observers):
@@ -281,6 +281,7 @@ def trace_program(
     dynamic = tuple(args[i] for i in positions), {k: kwargs[k] for k in keys}
     leaves, in_tree = pytrees.flatten(dynamic)
     avals = tuple(abstractify(leaf) for leaf in leaves)
+    place = placement(leaves, name) if device is None else Placement(device, True)
     donated = _donated_leaves(dynamic, positions, is_donated)
     trace = Trace(name)
     frame = Frame(trace, name, avals)
@@ -294,7 +295,7 @@ def trace_program(
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
-    return Traced(name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), device)
+    return Traced(name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), place)
 
 
 def _donated_leaves(dynamic: Any, positions: list[int], is_donated: Selector) -> tuple[int, ...]:

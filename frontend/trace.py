@@ -20,9 +20,10 @@ from mycc.dialects.errors import ConcretizationError, LeakedTracerError
 from mycc.dialects.mlir import context, func, ir
 from mycc.dialects.types import element_type, tensor
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.dispatch import TRACING, swap_context
 from mycc.source import user_line, user_location
 
-__all__ = ["Frame", "Trace", "Tracer", "current", "require_frame"]
+__all__ = ["Frame", "Trace", "Tracer", "current", "require_frame", "tracing"]
 
 CONSTANT_BYTES = 1024
 """Concrete arrays up to this size are embedded as constants."""
@@ -228,6 +229,21 @@ class Frame:
     def discard(self) -> None:
         """Drop the function, after an error while it was traced."""
         self.function.erase()
+
+
+class tracing:
+    """The scope of a root frame: calls of compiled functions inside it join the trace."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+    def __enter__(self) -> Frame:
+        self.old = swap_context(TRACING)
+        return self.frame.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self.frame.__exit__(*error)
+        swap_context(self.old)
 
 
 class Tracer(Array):

@@ -52,6 +52,7 @@ def compile_module(
     donated: Sequence[int] = (),
     options: CompileSettings = CompileSettings(),
     out_avals: Sequence[AbstractValue] | None = None,
+    committed: bool = True,
 ) -> Executable:
     """Compiles a module whose public function ``main`` takes and returns tensors.
 
@@ -62,6 +63,7 @@ def compile_module(
             already carries ``jax.buffer_donor`` or ``tf.aliasing_output = <result>`` need not be named.
         options: the compile options.
         out_avals: what the results are, where the caller knows more than the module does (weak types).
+        committed: whether computations on the results must run where they are.
 
     Raises:
         PassError: the module cannot be handed to XLA, or XLA refuses it; the message is XLA's.
@@ -82,7 +84,7 @@ def compile_module(
         _mark_donated(entry, donated)
     loaded = _compile_and_load(module, devices, options)
     kept = module if options.keep_module else None
-    return Executable(loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept)
+    return Executable(loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept, committed)
 
 
 # Flags of mycc's own that not every jaxlib in range has; those that this one refused.
@@ -181,6 +183,7 @@ class Executable:
         devices: Sequence[Any],
         options: CompileSettings,
         module: ir.Module | None = None,
+        committed: bool = True,
     ) -> None:
         self.loaded = loaded
         self.in_avals = list(in_avals)
@@ -190,7 +193,7 @@ class Executable:
         self._module = module
         self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices)
         self.handlers = [
-            pjrt.result_handler(aval, sharding, True)
+            pjrt.result_handler(aval, sharding, committed)
             for aval, sharding in zip(self.out_avals, self.out_shardings, strict=True)
         ]
 
