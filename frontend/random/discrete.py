@@ -1,0 +1,231 @@
+"""Distributions over integers and over the elements of arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mycc import types
+from mycc.api import lift, operation, wrap
+from mycc.array import Array
+from mycc.dialects import ops
+from mycc.dialects.mlir import context, hlo, ir
+from mycc.dialects.types import element_type, tensor
+from mycc.emit import broadcast, convert, full
+from mycc.lax.checks import axis_of, kind_of
+from mycc.lax.sorting import comparator
+from mycc.lowering.abstract import AbstractValue
+from mycc.random import threefry
+from mycc.random.continuous import gumbel_value
+from mycc.random.draw import parameter, sample_shape, unit
+from mycc.random.keys import Key, key_value
+from mycc.source import user_line
+from mycc.types import ArrayLike, DTypeLike, abstractify
+
+__all__ = ["bernoulli", "categorical", "permutation", "rademacher", "randint"]
+
+Shape = Sequence[int]
+Value = ir.Value
+_INT32 = np.dtype(np.int32)
+_BOOL = np.dtype(np.bool_)
+
+
+@operation
+def bernoulli(key: Key, p: ArrayLike = 0.5, shape: Shape | None = None) -> Array:
+    """Bools that are true with probability ``p``.
+
+    Args:
+        key: a single key.
+        p: floats that broadcast to the shape.
+        shape: of the result; default: that of ``p``.
+    """
+    value = key_value("bernoulli", key)
+    aval = abstractify(p)
+    if kind_of(aval.dtype) != "f":
+        raise TypeError(f"{user_line()}: bernoulli takes a float probability, got {aval}")
+    sizes = sample_shape("bernoulli", shape, p)
+    found = ops.compare("LT", unit(value, sizes, aval.dtype), parameter(p, sizes, aval.dtype))
+    return wrap(found, AbstractValue(sizes, _BOOL))
+
+
+@operation
+def rademacher(key: Key, shape: Shape = (), dtype: DTypeLike | None = None) -> Array:
+    """-1 and 1 with equal probability; int32 by default."""
+    value = key_value("rademacher", key)
+    target = _INT32 if dtype is None else types.dtype(dtype)
+    sizes = sample_shape("rademacher", shape)
+    u = unit(value, sizes, np.dtype(np.float32))
+    heads = ops.compare("LT", u, ops.full_like(u, 0.5))
+    return wrap(ops.select(heads, full(sizes, target, 1), full(sizes, target, -1)), AbstractValue(sizes, target))
+
+
+@operation
+def randint(key: Key, shape: Shape, minval: ArrayLike, maxval: ArrayLike, dtype: DTypeLike | None = None) -> Array:
+    """Integers of [minval, maxval).
+
+    Args:
+        key: a single key.
+        shape: of the result.
+        minval: inclusive lower bounds, which broadcast to the shape.
+        maxval: exclusive upper bounds; where they are not above ``minval``, that is the result.
+        dtype: an integer dtype; default int32.
+    """
+    value = key_value("randint", key)
+    target = _INT32 if dtype is None else types.dtype(dtype)
+    if kind_of(target) not in "iu":
+        raise TypeError(f"{user_line()}: randint takes an integer dtype, got {target}")
+    sizes = sample_shape("randint", shape, minval, maxval)
+    if target.itemsize >= 4:
+        found = integers(value, sizes, target, minval, maxval)
+    else:
+        # Drawn with 32 bits, which makes the bias of the remainder negligible.
+        info = np.iinfo(target)
+        low = _clipped(minval, int(info.min), int(info.max))
+        high = _clipped(maxval, int(info.min), int(info.max) + 1)
+        found = ops.convert(integers(value, sizes, _INT32, low, high), element_type(target))
+    return wrap(found, AbstractValue(sizes, target))
+
+
+def _clipped(x: ArrayLike, low: int, high: int) -> ArrayLike:
+    if type(x) is int:
+        return min(max(x, low), high)
+    value, aval = lift(x)
+    value = convert(value, aval.dtype, _INT32)
+    return wrap(ops.clamp(full((), _INT32, low), value, full((), _INT32, high)), AbstractValue(aval.shape, _INT32))
+
+
+def integers(key: Value, shape: tuple[int, ...], dtype: np.dtype[Any], minval: ArrayLike, maxval: ArrayLike) -> Value:
+    """Integers of 32 or 64 bits in a range: twice as many bits modulo its span, which reduces the bias."""
+    width = dtype.itemsize * 8
+    word = np.dtype(f"uint{width}")
+    low, _ = _saturated(minval, shape, dtype)
+    high, beyond = _saturated(maxval, shape, dtype)
+    keys = threefry.split(key, (2,))
+    upper, lower = (
+        threefry.bits(ops.reshape(ops.slice_(keys, (i, 0), (i + 1, 2)), (2,)), width, shape) for i in range(2)
+    )
+    span = ops.convert(ops.sub(high, low), element_type(word))
+    span = ops.select(ops.compare("LE", high, low), ops.full_like(span, 1), span)
+    if beyond is not None:
+        # A bound one above the largest number: a span of 2 ** width wraps to 0, and x % 0 == x.
+        wider = ops.and_(beyond, ops.compare("GT", high, low))
+        span = ops.select(wider, ops.add(span, ops.full_like(span, 1)), span)
+    # (a * b) % n == ((a % n) * (b % n)) % n keeps 2 ** width % n from overflowing.
+    factor = ops.rem(ops.full_like(span, 2 ** (width // 2)), span)
+    factor = ops.rem(ops.mul(factor, factor), span)
+    offset = ops.add(ops.mul(ops.rem(upper, span), factor), ops.rem(lower, span))
+    return ops.add(low, ops.convert(ops.rem(offset, span), element_type(dtype)))
+
+
+def _saturated(x: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Value, Value | None]:
+    """A bound in the draw's shape and dtype, limited to its range, and where it was above that."""
+    info = np.iinfo(dtype)
+    least, most = int(info.min), int(info.max)
+    if type(x) is int:
+        beyond = full(shape, _BOOL, True) if x > most else None
+        return full(shape, dtype, min(max(x, least), most)), beyond
+    value, aval = lift(x)
+    source = aval.dtype
+    if kind_of(source) not in "iu":
+        value, source = convert(value, source, _INT32), _INT32
+    known = np.iinfo(source)
+    lowest, highest = max(least, int(known.min)), min(most, int(known.max))
+    beyond = None
+    if highest < int(known.max):
+        beyond = broadcast(ops.compare("GT", value, ops.full_like(value, highest)), aval.shape, shape)
+    if lowest > int(known.min) or highest < int(known.max):
+        value = ops.clamp(full((), source, lowest), value, full((), source, highest))
+    return broadcast(convert(value, source, dtype), aval.shape, shape), beyond
+
+
+@operation
+def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None = None) -> Array:
+    """Indices drawn with probabilities proportional to ``exp(logits)``.
+
+    Args:
+        key: a single key.
+        logits: unnormalized log probabilities, a float array.
+        axis: the dimension whose indices are drawn.
+        shape: of the result, which the shape of logits without ``axis`` broadcasts to; default: that shape.
+
+    Returns:
+        An int32 array.
+    """
+    value = key_value("categorical", key)
+    numbers, aval = lift(logits)
+    if kind_of(aval.dtype) != "f":
+        raise TypeError(f"{user_line()}: categorical takes float logits, got {aval}")
+    d = axis_of("categorical", axis, len(aval.shape))
+    batch = (*aval.shape[:d], *aval.shape[d + 1 :])
+    sizes = batch if shape is None else tuple(int(n) for n in shape)
+    if np.broadcast_shapes(sizes, batch) != sizes:
+        raise ValueError(f"{user_line()}: categorical got shape {sizes}, which {batch} does not broadcast to")
+    extra = len(sizes) - len(batch)
+    drawn = [*sizes[extra:]]
+    drawn.insert(d, aval.shape[d])
+    spread = (*sizes[:extra], *drawn)
+    noise = gumbel_value(value, spread, aval.dtype)
+    scores = wrap(ops.add(noise, broadcast(numbers, aval.shape, spread)), AbstractValue(spread, aval.dtype))
+    from mycc.lax.reductions import argmax
+
+    return argmax(scores, d + extra)
+
+
+# ---- Orders --------------------------------------------------------------------------------------
+
+
+def shuffle(key: Value, x: Value, axis: int) -> Value:
+    """The slices of ``x`` in random order, by sorting them by random words often enough."""
+    shape = ops.shape_of(x)
+    size = math.prod(shape)
+    # Words collide; these many rounds tell all elements apart with probability 1 - size ** -3.
+    rounds = math.ceil(3 * np.log(max(1, size)) / np.log(2**32 - 1))
+    for _ in range(rounds):
+        keys = threefry.split(key, (2,))
+        key, drawn = (ops.reshape(ops.slice_(keys, (i, 0), (i + 1, 2)), (2,)) for i in range(2))
+        x = ops.sort([threefry.bits(drawn, 32, shape), x], axis, comparator(1))[1]
+    return x
+
+
+def take(x: Value, indices: Value, axis: int) -> Value:
+    """Slices of ``x`` at valid indices along a dimension, which the indices' dimensions replace."""
+    shape, at = ops.shape_of(x), ops.shape_of(indices)
+    count = len(at)
+    offset = [d if d < axis else d - 1 + count for d in range(len(shape)) if d != axis]
+    numbers = hlo.GatherDimensionNumbers.get(offset, [axis], [], [], [axis], count, context=context)
+    return ops.gather(x, indices, numbers, (*shape[:axis], 1, *shape[axis + 1 :]))
+
+
+@operation
+def permutation(key: Key, x: Any, axis: int = 0, independent: bool = False) -> Array:
+    """An array in random order.
+
+    Args:
+        key: a single key.
+        x: an array, or a static integer n that stands for ``arange(n)``.
+        axis: the dimension along which slices are ordered anew.
+        independent: order each vector along ``axis`` by itself.
+    """
+    value = key_value("permutation", key)
+    array, aval = counted("permutation", x)
+    d = axis_of("permutation", axis, len(aval.shape))
+    if independent or len(aval.shape) == 1:
+        return wrap(shuffle(value, array, d), aval)
+    order = shuffle(value, ops.iota(tensor((aval.shape[d],), element_type(_INT32)), 0), 0)
+    return wrap(take(array, order, d), aval)
+
+
+def counted(name: str, x: Any) -> tuple[Value, AbstractValue]:
+    """An array, or 0 to n - 1 for an integer n."""
+    if isinstance(x, (int, np.integer)) and not isinstance(x, bool):
+        if x < 0:
+            raise ValueError(f"{user_line()}: {name} got the negative number {x}")
+        aval = AbstractValue((int(x),), _INT32)
+        return ops.iota(tensor(aval.shape, element_type(_INT32)), 0), aval
+    value, aval = lift(x)
+    if not aval.shape:
+        raise TypeError(f"{user_line()}: {name} takes an array or a static integer, got {aval}")
+    return value, aval
