@@ -220,8 +220,21 @@ def dense(value: np.ndarray[Any, Any]) -> ir.Attribute:
     return ir.DenseElementsAttr.get(buffer, type=element, shape=value.shape, context=context)
 
 
+_SPLATS: dict[tuple[Type, int], ir.Attribute] = {}
+
+
 def splat(type_: Type, number: Any) -> ir.Attribute:
     """The ``dense<number>`` attribute of a tensor type."""
+    # Integer literals, zero and one above all, are most of what rules ask for.
+    if type(number) is not int:
+        return _splat(type_, number)
+    found = _SPLATS.get((type_, number))
+    if found is None:
+        found = _SPLATS[type_, number] = _splat(type_, number)
+    return found
+
+
+def _splat(type_: Type, number: Any) -> ir.Attribute:
     return dense(np.broadcast_to(np.asarray(number).astype(dtype_of(type_)), tuple(type_.shape)))
 
 

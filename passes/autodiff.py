@@ -39,11 +39,13 @@ class Autodiff(Pass):
         symbols = Symbols(module)
         derivatives = Derivatives(symbols)
         clean: set[str] = set()
+        with_tokens = any(has_tokens(function) for function in symbols.functions.values())
         for symbol in symbols.callee_first():
             _expand_function(symbols, derivatives, symbol, clean, self)
             function = symbols[symbol]
-            if not has_tokens(function) and not any(match(op) for op in operations(function)):
-                clean.add(symbol)
+            if any(match(op) for op in operations(function)) or (with_tokens and has_tokens(function)):
+                continue
+            clean.add(symbol)
 
 
 def _kind(transform: Transform) -> Mode:

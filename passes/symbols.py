@@ -52,7 +52,7 @@ def captures(op: ir.Operation) -> list[ir.Value]:
 
 def inputs(op: ir.Operation) -> list[ir.Value]:
     """An operation's operands, followed by what its regions capture."""
-    return [*op.operands, *captures(op)]
+    return [*op.operands, *captures(op)] if len(op.regions) else list(op.operands)
 
 
 def remap_captures(op: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> None:
