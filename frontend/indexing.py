@@ -1,1 +1,0 @@
-"""Indexing and assignment of arrays."""
