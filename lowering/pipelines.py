@@ -8,13 +8,15 @@ from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
 from mycc.dialects.locations import describe
+from mycc.passes.fuse import Fuse
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.resolve import Resolve
+from mycc.passes.simplify import Simplify
 from mycc.passes.symbols import Symbols, callees, operations
 
 __all__ = ["check_expanded", "default_pipeline", "expansion"]
 
-_CLEANUP = ("inline", "symbol-dce", "canonicalize", "cse")
+_CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Simplify(), "cse", Fuse()])
 
 
 def expansion(module: ir.Module) -> Pipeline:
@@ -27,7 +29,7 @@ def expansion(module: ir.Module) -> Pipeline:
 
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
-    return expansion(module) + list(_CLEANUP)
+    return expansion(module) + _CLEANUP
 
 
 def _rounds(module: ir.Module) -> int:
