@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import sys
 from types import CodeType, FrameType
@@ -18,6 +20,7 @@ _OWN = tuple(
         for root in (os.path.join(_HERE, folder), os.path.realpath(os.path.join(_HERE, folder)))
     }
 )
+_WRAPPERS = (contextlib.__file__, functools.__file__)
 _SKIPPED: dict[CodeType, bool] = {}
 _LOCATIONS: dict[tuple[CodeType, int], ir.Location] = {}
 
@@ -26,7 +29,7 @@ def _is_own(code: CodeType) -> bool:
     found = _SKIPPED.get(code)
     if found is None:
         name = code.co_filename
-        found = _SKIPPED[code] = name.startswith(_OWN) or name.startswith("<frozen") or name.endswith("functools.py")
+        found = _SKIPPED[code] = name.startswith((*_OWN, "<frozen")) or name in _WRAPPERS
     return found
 
 

@@ -14,7 +14,7 @@ from mycc.dialects.transform import AUTODIFF, HANDLED, Transform, match
 from mycc.passes.base import Pass, option
 from mycc.passes.derivatives import Derivatives
 from mycc.passes.handles import Key, convert, has_tokens
-from mycc.passes.symbols import Symbols, operations
+from mycc.passes.symbols import Symbols, callees, operations
 
 Value = ir.Value
 T = TypeVar("T")
@@ -42,10 +42,17 @@ class Autodiff(Pass):
         with_tokens = any(has_tokens(function) for function in symbols.functions.values())
         for symbol in symbols.callee_first():
             _expand_function(symbols, derivatives, symbol, clean, self)
-            function = symbols[symbol]
-            if any(match(op) for op in operations(function)) or (with_tokens and has_tokens(function)):
-                continue
-            clean.add(symbol)
+            if _is_clean(symbols, symbol, clean) and not (with_tokens and has_tokens(symbols[symbol])):
+                clean.add(symbol)
+
+
+def _is_clean(symbols: Symbols, symbol: str, clean: set[str]) -> bool:
+    """Whether neither a function nor one that it calls holds a transform operation."""
+    for op in operations(symbols[symbol]):
+        called = callees(op)
+        if called and (match(op) or any(c not in clean for c in called if c in symbols.functions)):
+            return False
+    return True
 
 
 def _kind(transform: Transform) -> Mode:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mycc.dialects.errors import TransformError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.transform import axis_name_of, target_of
 from mycc.passes.base import Pass
-from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, operations
 
 __all__ = ["Resolve"]
@@ -22,8 +22,10 @@ class Resolve(Pass):
 
     def run(self, module: ir.Module) -> None:
         """Replace each marker by its operand."""
-        for function in Symbols(module).functions.values():
-            for op in list(operations(function)):
+        symbols = Symbols(module)
+        # What vmap was expanded from still names its axis, and is dead.
+        for symbol in symbols.reachable():
+            for op in list(operations(symbols[symbol])):
                 target = target_of(op)
                 if target == "mycc.stop_gradient":
                     op.results[0].replace_all_uses_with(op.operands[0])

@@ -65,6 +65,11 @@ def remap_captures(op: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> Non
                 inner.operands[i] = values[operand]
 
 
+def _is_public(function: ir.Operation) -> bool:
+    visibility = function.attributes.get("sym_visibility")
+    return visibility is None or visibility.value == "public"
+
+
 class Symbols:
     """The functions of one module.
 
@@ -79,6 +84,7 @@ class Symbols:
             for op in module.body.operations
             if op.operation.name == "func.func"
         }
+        self._outlined: dict[tuple[ir.Operation, int], str] = {}
 
     def __getitem__(self, symbol: str) -> ir.Operation:
         return self.functions[symbol]
@@ -118,7 +124,12 @@ class Symbols:
         self.functions[symbol].attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
 
     def outline(self, op: ir.Operation, region: int) -> str:
-        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture.
+
+        Each region is outlined once: the operation must not change while these symbols are used.
+        """
+        if (op, region) in self._outlined:
+            return self._outlined[op, region]
         source = op.regions[region].blocks[0]
         around = captures(op)
         types = [value.type for value in (*source.arguments, *around)]
@@ -131,7 +142,19 @@ class Symbols:
                 remap_captures(copy, values)
                 values.update(zip(inner.results, copy.results, strict=True))
         self.close(name, [values[value] for value in body[-1].operands])
+        self._outlined[op, region] = name
         return name
+
+    def reachable(self) -> list[str]:
+        """The symbols of public functions, and of all that these refer to."""
+        found: dict[str, None] = {}
+        waiting = [name for name, f in self.functions.items() if _is_public(f)]
+        while waiting:
+            name = waiting.pop()
+            if name in self.functions and name not in found:
+                found[name] = None
+                waiting += [callee for op in operations(self.functions[name]) for callee in callees(op)]
+        return list(found)
 
     def callee_first(self) -> list[str]:
         """All symbols, each after those it refers to."""

@@ -15,7 +15,18 @@ from mycc.dialects import ops
 from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, batched_type, spread, structured
+from mycc.dialects.record import (
+    Batched,
+    Flags,
+    Functions,
+    Record,
+    Site,
+    Split,
+    Tangents,
+    batched_type,
+    spread,
+    structured,
+)
 from mycc.dialects.types import tensor
 
 Value = ir.Value
@@ -28,7 +39,9 @@ def _picked(values: Sequence[Value], flags: Sequence[bool]) -> list[Value]:
 def _zeros(values: Tangents, flags: Sequence[bool], types: Sequence[ir.Type]) -> list[Value]:
     """The values at the flagged positions, zeros where there is none."""
     return [
-        ops.full(type_, 0) if value is None else value for value, flag, type_ in zip(values, flags, types, strict=True) if flag
+        ops.full(type_, 0) if value is None else value
+        for value, flag, type_ in zip(values, flags, types, strict=True)
+        if flag
     ]
 
 
@@ -53,7 +66,9 @@ def _case_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flag
     return tuple(map(any, zip(*found, strict=True)))
 
 
-def _case_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+def _case_joint(
+    site: Site, operands: Sequence[Value], tangents: Tangents
+) -> tuple[Sequence[Value], Tangents]:
     index, *captured = operands
     types = _result_types(site.op)
     derived = [site.functions.jvp(branch, site.active[1:]) for branch in _branches(site.functions, site.op)]
@@ -70,17 +85,16 @@ def _case_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tu
     return results[: len(types)], _spread_out(results[len(types) :], present)
 
 
-def _case_forward(site: Site, tangents: Tangents) -> Tangents:
-    return _case_joint(site, [site.operand(i) for i in range(site.inputs)], tangents)[1]
+def _case_splits(site: Site) -> list[Split]:
+    seeded = site.wanted if site.reversing else None
+    return [site.functions.split(b, site.active[1:], seeded) for b in _branches(site.functions, site.op)]
 
 
 def _case_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
     """Each branch gives its own residuals, and zeros in the place of the others'."""
-    if not site.reversing:
-        return list(ops.rebuild(site.op, operands[:1]).results), []
     index, *captured = operands
     types = _result_types(site.op)
-    splits = [site.functions.split(b, site.active[1:], site.wanted) for b in _branches(site.functions, site.op)]
+    splits = _case_splits(site)
     residuals = [type_ for split in splits for type_ in split.residuals]
 
     def branch(position: int) -> list[Value]:
@@ -99,25 +113,39 @@ def _case_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value
     return values[: len(types)], [*values[len(types) :], index]
 
 
-def _case_reverse(site: Site, cotangents: Tangents) -> Tangents:
-    if site.transposing:
-        return _case_transpose(site, cotangents)
-    active = site.active[1:]
-    splits = [site.functions.split(b, active, site.wanted) for b in _branches(site.functions, site.op)]
+def _case_linear(
+    site: Site, seeds: Sequence[Value], ends: Sequence[ir.Type], present: Flags, splits: list[Split]
+) -> Tangents:
+    """The linear parts of all branches, with zeros at those present ends where one branch has none."""
     count = sum(len(split.residuals) for split in splits)
     saved = [site.saved(i) for i in range(count + 1)]
-    seeds = _zeros(cotangents, site.wanted, _result_types(site.op))
-    types = [operand.type for operand in site.operands[1:]]
 
     def branch(position: int) -> list[Value]:
         split = splits[position]
         offset = sum(len(s.residuals) for s in splits[:position])
         own = saved[offset : offset + len(split.residuals)]
-        values = ops.call(split.linear, _picked(types, split.active), [*seeds, *own])
-        return _zeros(_spread_out(values, split.active), active, types)
+        values = ops.call(split.linear, _picked(ends, split.active), [*seeds, *own])
+        return _zeros(_spread_out(values, split.active), present, ends)
 
-    results = ops.case(saved[count], _picked(types, active), [lambda i=i: branch(i) for i in range(len(splits))])  # type: ignore[misc]
-    return [None, *_spread_out(results, active)]
+    results = ops.case(
+        saved[count], _picked(ends, present), [lambda i=i: branch(i) for i in range(len(splits))]
+    )  # type: ignore[misc]
+    return _spread_out(results, present)
+
+
+def _case_forward(site: Site, tangents: Tangents) -> Tangents:
+    splits = _case_splits(site)
+    seeds = _zeros(tangents[1:], site.active[1:], [operand.type for operand in site.operands[1:]])
+    present = tuple(map(any, zip(*(split.active for split in splits), strict=True)))
+    return _case_linear(site, seeds, _result_types(site.op), present, splits)
+
+
+def _case_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    if site.transposing:
+        return _case_transpose(site, cotangents)
+    seeds = _zeros(cotangents, site.wanted, _result_types(site.op))
+    types = [operand.type for operand in site.operands[1:]]
+    return [None, *_case_linear(site, seeds, types, site.active[1:], _case_splits(site))]
 
 
 def _case_transpose(site: Site, cotangents: Tangents) -> Tangents:
@@ -145,7 +173,8 @@ def _case_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         flags = (True,) * len(flags)
     symbols = [site.functions.batch(b, inner, flags)[0] for b in branches]
     types = [
-        batched_type(t, site.size) if flag else t for t, flag in zip(_result_types(site.op), flags, strict=True)
+        batched_type(t, site.size) if flag else t
+        for t, flag in zip(_result_types(site.op), flags, strict=True)
     ]
     if not site.flags[0]:
         return ops.case(index, types, [lambda s=s: ops.call(s, types, captured) for s in symbols]), flags  # type: ignore[misc]
@@ -183,7 +212,9 @@ def _while_depends(functions: Functions, op: ir.Operation, active: Flags) -> Fla
     return _carry_activity(functions, functions.outline(op, 1), active, len(op.operands))
 
 
-def _while_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+def _while_joint(
+    site: Site, operands: Sequence[Value], tangents: Tangents
+) -> tuple[Sequence[Value], Tangents]:
     count = len(site.op.operands)
     condition, body = site.functions.outline(site.op, 0), site.functions.outline(site.op, 1)
     carry = _carry_activity(site.functions, body, site.active, count)
@@ -281,4 +312,3 @@ RECORDS: tuple[Record, ...] = (
         captures=True,
     ),
 )
-
