@@ -51,11 +51,6 @@ def _sources(frame: Frame) -> list[Tracer | Array]:
 def _prefix(x: Tracer) -> ir.Module:
     """A module whose main function is the function being traced, up to one of its values."""
     frame = x._frame
-    open_symbols = set()
-    around = frame.parent
-    while around is not None:
-        open_symbols.add(around.symbol)
-        around = around.parent
     with context, frame.location:
         module = ir.Module.create()
         with ir.InsertionPoint(module.body):
@@ -63,7 +58,7 @@ def _prefix(x: Tracer) -> ir.Module:
                 symbol = op.attributes["sym_name"].value
                 if symbol == frame.symbol:
                     main = op.operation.clone()
-                elif symbol not in open_symbols:
+                elif symbol not in frame.trace.open:
                     op.operation.clone()
         block = main.regions[0].blocks[0]
         value = _counterpart(x, frame, block)

@@ -66,6 +66,8 @@ class Trace:
         self.name = name
         self.eager = eager
         self.names: set[str] = set()
+        self.open: set[str] = set()
+        """Symbols of functions that have no end yet."""
         self.calls: dict[Any, Any] = {}
         """Functions traced in this module already, by what identifies a call of them."""
         self.hidden: list[Array] = []
@@ -137,6 +139,7 @@ class Frame:
         with context, self.location, ir.InsertionPoint(trace.module.body):
             self.symbol = "main" if parent is None else trace.symbol(name)
             trace.names.add(self.symbol)
+            trace.open.add(self.symbol)
             visibility = "public" if parent is None else "private"
             self.function: ir.Operation = func.FuncOp(self.symbol, (types, []), visibility=visibility).operation
             self.block: ir.Block = self.function.regions[0].blocks.append(*types, arg_locs=[self.location] * len(types))
@@ -225,10 +228,12 @@ class Frame:
             [argument.type for argument in self.block.arguments], [value.type for value in values], context=context
         )
         self.function.attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
+        self.trace.open.discard(self.symbol)
 
     def discard(self) -> None:
         """Drop the function, after an error while it was traced."""
         self.function.erase()
+        self.trace.open.discard(self.symbol)
 
 
 class tracing:

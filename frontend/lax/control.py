@@ -407,12 +407,7 @@ def _scan(frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length
             empty = [Tracer(frame, ops.full(mlir_type(a), 0), a) for a in stacks]
         return init, y_tree.unflatten(empty)
     with building(frame):
-        start = [
-            convert(frame.lift(x), abstractify(x).dtype, a.dtype)
-            if abstractify(x).dtype != a.dtype
-            else frame.lift(x)
-            for x, a in zip(init_leaves, avals, strict=True)
-        ]
+        start = [_lifted(frame, x, a) for x, a in zip(init_leaves, avals, strict=True)]
         stacked = [frame.lift(leaf) for leaf in leaves]
         outs = [ops.full(tensor((length, *a.shape), element_type(a.dtype)), 0) for a in y_avals]
         captured = step.operands(frame, [])
@@ -476,7 +471,7 @@ def _scan_body(
             raise TreeError(
                 f"{user_line()}: scan: {name} must return a pair (carry, y), got {type(out).__name__}"
             )
-        return out
+        return _escaped(out)
 
     for _ in range(2):
         callee = trace_function(frame, flat, f"scan_{name}", [*avals, *x_avals], kind="control flow")
