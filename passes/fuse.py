@@ -30,14 +30,15 @@ def _names(text: str) -> frozenset[str]:
 # XLA computes these again in each consumer without asking.
 _CHEAP = _names(
     "abs add and bitcast_convert ceil clamp compare complex convert count_leading_zeros floor imag is_finite "
-    "maximum minimum multiply negate not or popcnt real reduce_precision round_nearest_afz round_nearest_even select "
-    "shift_left shift_right_arithmetic shift_right_logical sign subtract xor square conj"
+    "maximum minimum multiply negate not or popcnt real reduce_precision round_nearest_afz "
+    "round_nearest_even select shift_left shift_right_arithmetic shift_right_logical sign square subtract "
+    "xor conj"
 )
 # XLA never computes these twice: with several consumers they are stored (its InstructionFusion::IsExpensive).
 _EXPENSIVE = _names(
     "acos acosh asin asinh atan atan2 atanh bessel_i1e cbrt cosh cosine digamma divide erf erf_inv erfc "
-    "exponential exponential_minus_one lgamma log log_plus_one logistic polygamma power remainder rsqrt sine sinh "
-    "sqrt tan tanh zeta"
+    "exponential exponential_minus_one lgamma log log_plus_one logistic polygamma power remainder rsqrt sine "
+    "sinh sqrt tan tanh zeta"
 )
 # Moves of elements that a loop fusion reads through.
 _TRANSPARENT = _names("broadcast_in_dim broadcast concatenate dynamic_slice iota pad reshape reverse slice")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def load_plugins(paths: list[str]) -> tuple[type[Pass], ...]:
         if spec is None or spec.loader is None:
             raise PipelineError(f"{path}: error: not a Python file")
         module: Any = module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up there
         spec.loader.exec_module(module)
         passes = [
             value

@@ -93,10 +93,10 @@ def _make_entry(module: ir.Module, name: str, file: str) -> None:
         if "main" in functions:
             ir.SymbolTable.replace_all_symbol_uses("main", "main.other", module.operation)
             ir.SymbolTable.set_symbol_name(functions["main"], "main.other")
-            ir.SymbolTable.set_visibility(functions["main"], "private")
+            functions["main"].attributes["sym_visibility"] = ir.StringAttr.get("private")
         ir.SymbolTable.replace_all_symbol_uses(name, "main", module.operation)
         ir.SymbolTable.set_symbol_name(functions[name], "main")
-        ir.SymbolTable.set_visibility(functions[name], "public")
+        functions[name].attributes["sym_visibility"] = ir.StringAttr.get("public")
 
 
 def _array(text: str, aval: AbstractValue, index: int) -> np.ndarray[Any, Any]:

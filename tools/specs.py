@@ -171,6 +171,7 @@ class _Parser:
                 )
             sizes.append(int(match[0]))
             self.pos = match.end()
-            if not self.take(",") and not self.text[self.pos :].lstrip().startswith("]"):
+            rest = self.text[self.pos :].lstrip()
+            if not self.take(",") and rest and not rest.startswith("]"):
                 self.fail("expected ',' or ']'")
         return tuple(sizes)
