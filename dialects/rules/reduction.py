@@ -192,8 +192,6 @@ def _choice(site: Site, fold: _Fold) -> _Choice:
 
 
 def _push(site: Site, fold: _Fold, tangent: Value | None, initial: Value | None) -> Value | None:
-    if tangent is None and initial is None:
-        return None
     shape = tuple(fold.out_type.shape)
     if fold.empty:
         return None if initial is None else _everywhere(initial, shape)

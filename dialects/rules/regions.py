@@ -15,7 +15,6 @@ from mycc.dialects.types import dtype_of
 
 __all__ = [
     "COMBINE",
-    "captures",
     "clone_body",
     "identity",
     "is_identity",
@@ -144,12 +143,3 @@ def is_identity(value: Value, kind: str) -> bool:
 def unsupported(op: ir.Operation, what: str, way_out: str) -> UnsupportedOperationError:
     """The error that says where an operation is used in a way that has no rule, and what to do instead."""
     return UnsupportedOperationError(f"{describe(op.location)}: cannot {what} '{op.name}': {way_out}")
-
-
-def captures(op: ir.Operation) -> bool:
-    """Whether a body uses values of the function around it."""
-    block = op.regions[0].blocks[0]
-    inside = set(block.arguments)
-    for inner in block.operations:
-        inside.update(inner.operation.results)
-    return any(operand not in inside for inner in block.operations for operand in inner.operation.operands)

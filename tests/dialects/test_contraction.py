@@ -24,6 +24,7 @@ from harness import (
     check_batch,
     check_forward,
     check_reverse,
+    check_transpose,
     check_values,
     differentiable,
     pullback_of,
@@ -101,6 +102,7 @@ def test_values() -> None:
 def test_derivatives() -> None:
     check_forward(CASES)
     check_reverse(CASES)
+    check_transpose(CASES)
 
 
 def test_second_derivatives() -> None:
@@ -184,7 +186,8 @@ def test_precision_follows_the_operands() -> None:
 def test_algorithm_is_kept() -> None:
     algorithm = (
         "#stablehlo.dot_algorithm<lhs_precision_type = bf16, rhs_precision_type = bf16, "
-        "accumulation_type = f32, lhs_component_count = 1, rhs_component_count = 1, num_primitive_operations = 3, "
+        "accumulation_type = f32, lhs_component_count = 1, rhs_component_count = 1, "
+        "num_primitive_operations = 3, "
         "allow_imprecise_accumulation = false>"
     )
 
