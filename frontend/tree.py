@@ -29,8 +29,8 @@ from mycc.source import user_line
 
 __all__ = [
     "DictKey", "FlattenedIndexKey", "GetAttrKey", "PyTreeDef", "SequenceKey", "all", "broadcast", "flatten",
-    "flatten_with_path", "keystr", "leaves", "leaves_with_path", "map", "map_with_path", "reduce", "register_dataclass",
-    "register_node", "register_static", "structure", "transpose", "unflatten",
+    "flatten_with_path", "keystr", "leaves", "leaves_with_path", "map", "map_with_path", "reduce",
+    "register_dataclass", "register_node", "register_static", "structure", "transpose", "unflatten",
 ]  # fmt: skip
 
 IsLeaf = Callable[[Any], bool] | None
@@ -61,7 +61,8 @@ def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
     found = list(leaves)
     if len(found) != treedef.num_leaves:
         raise TreeError(
-            f"{user_line()}: unflatten got {len(found)} leaves for a structure of {treedef.num_leaves}: {treedef}"
+            f"{user_line()}: unflatten got {len(found)} leaves for a structure of {treedef.num_leaves}: "
+            f"{treedef}"
         )
     return treedef.unflatten(found)
 
@@ -76,7 +77,9 @@ def structure(tree: Any, is_leaf: IsLeaf = None) -> PyTreeDef:
     return pytrees.flatten(tree, is_leaf)[1]
 
 
-def flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tuple[tuple[Any, ...], Any]], PyTreeDef]:
+def flatten_with_path(
+    tree: Any, is_leaf: IsLeaf = None
+) -> tuple[list[tuple[tuple[Any, ...], Any]], PyTreeDef]:
     """As `flatten`, with the path of keys to each leaf; `keystr` prints one."""
     return pytrees.flatten_with_path(tree, is_leaf)
 
@@ -122,7 +125,8 @@ def _flatten_like(name: str, treedef: PyTreeDef, tree: Any, other: Any, is_leaf:
         path, detail = difference(tree, other, is_leaf) or ((), str(error))
         where = f"at {keystr(path)}" if path else "at the root"
         raise TreeError(
-            f"{user_line()}: {name} got trees that differ {where}: {detail}; give every tree the structure of the first "
+            f"{user_line()}: {name} got trees that differ {where}: {detail}; give every tree the structure "
+            "of the first "
             "one, or make what differs a leaf with is_leaf"
         ) from None
     return found
@@ -170,7 +174,9 @@ def _described(node: Any) -> str:
 _NOTHING = object()
 
 
-def reduce(function: Callable[[Any, Any], Any], tree: Any, initializer: Any = _NOTHING, is_leaf: IsLeaf = None) -> Any:
+def reduce(
+    function: Callable[[Any, Any], Any], tree: Any, initializer: Any = _NOTHING, is_leaf: IsLeaf = None
+) -> Any:
     """Fold the leaves of a tree from left to right by a function of two."""
     found = leaves(tree, is_leaf)
     if initializer is _NOTHING:
@@ -208,14 +214,17 @@ def transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_
     """
     blank = object()
     blank_tree = outer_treedef.unflatten([blank] * outer_treedef.num_leaves)
-    rows = _flatten_like("transpose", outer_treedef, blank_tree, pytree_to_transpose, lambda node: node is blank)
+    rows = _flatten_like(
+        "transpose", outer_treedef, blank_tree, pytree_to_transpose, lambda node: node is blank
+    )
     inner = structure(rows[0]) if inner_treedef is None and rows else inner_treedef
     if inner is None:
         raise TreeError(f"{user_line()}: transpose of an empty tree needs inner_treedef")
     for row in rows:
         if structure(row) != inner:
             raise TreeError(
-                f"{user_line()}: transpose got an inner tree of structure {structure(row)} where {inner} was expected"
+                f"{user_line()}: transpose got an inner tree of structure {structure(row)} where {inner} "
+                "was expected"
             )
     columns: Sequence[Sequence[Any]] = list(zip(*_map(leaves, rows), strict=True)) or [()] * inner.num_leaves
     return inner.unflatten([outer_treedef.unflatten(column) for column in columns])

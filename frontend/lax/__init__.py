@@ -5,6 +5,25 @@ Nothing is promoted or broadcast but scalars; the functions of `mycc.numpy` are 
 
 from __future__ import annotations
 
+from mycc.lax.contraction import (
+    DotDimensionNumbers,
+    Precision,
+    PrecisionLike,
+    batch_matmul,
+    dot,
+    dot_general,
+)
+from mycc.lax.control import cond, fori_loop, map, scan, switch, while_loop
+from mycc.lax.creation import (
+    bitcast_convert_type,
+    broadcasted_iota,
+    convert_element_type,
+    full,
+    full_like,
+    iota,
+    reduce_precision,
+    zeros_like_array,
+)
 from mycc.lax.elementwise import (
     RoundingMethod,
     abs,
@@ -58,39 +77,40 @@ from mycc.lax.elementwise import (
     square,
     sub,
 )
-from mycc.lax.special import (
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    bessel_i0e,
-    bessel_i1e,
-    cos,
-    cosh,
-    digamma,
-    erf,
-    erf_inv,
-    erfc,
-    lgamma,
-    polygamma,
-    sin,
-    sinh,
-    tan,
-    tanh,
-    zeta,
+from mycc.lax.indexing import (
+    GatherDimensionNumbers,
+    GatherScatterMode,
+    ScatterDimensionNumbers,
+    gather,
+    scatter,
+    scatter_add,
+    scatter_apply,
+    scatter_max,
+    scatter_min,
+    scatter_mul,
+    scatter_sub,
 )
-from mycc.lax.creation import (
-    bitcast_convert_type,
-    broadcasted_iota,
-    convert_element_type,
-    full,
-    full_like,
-    iota,
-    reduce_precision,
-    zeros_like_array,
+from mycc.lax.other import (
+    optimization_barrier,
+    stop_gradient,
+)
+from mycc.lax.parallel import (
+    axis_index,
+    axis_size,
+    pmean,
+    psum,
+)
+from mycc.lax.reductions import (
+    argmax,
+    argmin,
+    reduce,
+    reduce_and,
+    reduce_max,
+    reduce_min,
+    reduce_or,
+    reduce_prod,
+    reduce_sum,
+    reduce_xor,
 )
 from mycc.lax.shape import (
     broadcast,
@@ -119,53 +139,34 @@ from mycc.lax.slicing import (
     slice,
     slice_in_dim,
 )
-from mycc.lax.indexing import (
-    GatherDimensionNumbers,
-    GatherScatterMode,
-    ScatterDimensionNumbers,
-    gather,
-    scatter,
-    scatter_add,
-    scatter_apply,
-    scatter_max,
-    scatter_min,
-    scatter_mul,
-    scatter_sub,
-)
-from mycc.lax.contraction import (
-    DotDimensionNumbers,
-    Precision,
-    PrecisionLike,
-    batch_matmul,
-    dot,
-    dot_general,
-)
-from mycc.lax.reductions import (
-    argmax,
-    argmin,
-    reduce,
-    reduce_and,
-    reduce_max,
-    reduce_min,
-    reduce_or,
-    reduce_prod,
-    reduce_sum,
-    reduce_xor,
-)
 from mycc.lax.sorting import (
     sort,
     sort_key_val,
     top_k,
 )
-from mycc.lax.parallel import (
-    axis_index,
-    axis_size,
-    pmean,
-    psum,
-)
-from mycc.lax.other import (
-    optimization_barrier,
-    stop_gradient,
+from mycc.lax.special import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    bessel_i0e,
+    bessel_i1e,
+    cos,
+    cosh,
+    digamma,
+    erf,
+    erf_inv,
+    erfc,
+    lgamma,
+    polygamma,
+    sin,
+    sinh,
+    tan,
+    tanh,
+    zeta,
 )
 
 __all__ = [
@@ -209,6 +210,7 @@ __all__ = [
     "collapse",
     "complex",
     "concatenate",
+    "cond",
     "conj",
     "convert_element_type",
     "cos",
@@ -232,6 +234,7 @@ __all__ = [
     "expand_dims",
     "expm1",
     "floor",
+    "fori_loop",
     "full",
     "full_like",
     "gather",
@@ -248,6 +251,7 @@ __all__ = [
     "log1p",
     "logistic",
     "lt",
+    "map",
     "max",
     "min",
     "mul",
@@ -277,6 +281,7 @@ __all__ = [
     "rev",
     "round",
     "rsqrt",
+    "scan",
     "scatter",
     "scatter_add",
     "scatter_apply",
@@ -302,11 +307,13 @@ __all__ = [
     "squeeze",
     "stop_gradient",
     "sub",
+    "switch",
     "tan",
     "tanh",
     "tile",
     "top_k",
     "transpose",
+    "while_loop",
     "zeros_like_array",
     "zeta",
 ]

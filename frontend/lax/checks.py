@@ -1,4 +1,5 @@
-"""Operands of `mycc.lax`: of one dtype and one shape, but for scalars; nothing is promoted or broadcast silently."""
+"""Operands of `mycc.lax`: of one dtype and one shape, but for scalars; nothing is promoted or broadcast
+silently."""
 
 from __future__ import annotations
 
@@ -10,31 +11,18 @@ import numpy as np
 from mycc.api import lift, wrap
 from mycc.array import Array
 from mycc.dialects.mlir import ir
+from mycc.dtypes import kind_of
 from mycc.emit import operand
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Tracer
 from mycc.types import ArrayLike, abstractify, promote
 
-__all__ = ["axis_of", "axes_of", "binary", "check_kind", "kind_of", "shape_of", "together", "unary"]
+__all__ = ["axes_of", "axis_of", "binary", "check_kind", "common_dtype", "shape_of", "together", "unary"]
 
 Value = ir.Value
 
 _KIND_NAMES = {"f": "float", "c": "complex", "i": "int", "u": "unsigned int", "b": "bool"}
-_KINDS: dict[np.dtype[Any], str] = {}
-
-
-def kind_of(dtype: np.dtype[Any]) -> str:
-    """The kind of a dtype (b, i, u, f or c), also of the formats that NumPy calls void."""
-    found = _KINDS.get(dtype)
-    if found is None:
-        name = dtype.name
-        found = next((k for k, start in _STARTS.items() if name.startswith(start)), dtype.kind)
-        _KINDS[dtype] = found
-    return found
-
-
-_STARTS = {"f": ("float", "bfloat"), "u": ("uint",), "i": ("int",)}
 
 
 def check_kind(name: str, dtype: np.dtype[Any], kinds: str) -> None:
@@ -57,7 +45,8 @@ def common_dtype(name: str, avals: Sequence[AbstractValue]) -> tuple[np.dtype[An
     if len(strong) > 1 or (strong and dtype not in strong):
         got = ", ".join(aval.dtype.name for aval in avals)
         raise TypeError(
-            f"{user_line()}: {name} got operands of dtypes {got}; mycc.lax promotes nothing: convert one of them "
+            f"{user_line()}: {name} got operands of dtypes {got}; mycc.lax promotes nothing: convert one of "
+            "them "
             "with .astype(...), or use the function of mycc.numpy"
         )
     return dtype, weak

@@ -6,13 +6,12 @@ import enum
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-
-from mycc import types
 from mycc.api import operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import element_type
+from mycc.dtypes import as_dtype
 from mycc.emit import operand as operand_of
 from mycc.lax.checks import common_dtype
 from mycc.lowering.abstract import AbstractValue
@@ -38,7 +37,7 @@ class Precision(enum.Enum):
     HIGHEST = 2
 
 
-PrecisionLike: TypeAlias = "None | str | Precision | tuple[str | Precision, str | Precision]"
+PrecisionLike: TypeAlias = str | Precision | tuple[str | Precision, str | Precision] | None
 DotDimensionNumbers: TypeAlias = tuple[
     tuple[Sequence[int], Sequence[int]], tuple[Sequence[int], Sequence[int]]
 ]
@@ -112,10 +111,11 @@ def dot_general(
     pairs = [*zip(xc, yc, strict=False), *zip(xb, yb, strict=False)]
     if len(xc) != len(yc) or len(xb) != len(yb) or any(x.shape[i] != y.shape[j] for i, j in pairs):
         raise TypeError(
-            f"{user_line()}: dot_general of shapes {x.shape} and {y.shape}: dimensions {xc} with {yc} (contracted) and "
+            f"{user_line()}: dot_general of shapes {x.shape} and {y.shape}: dimensions {xc} with {yc} "
+            "(contracted) and "
             f"{xb} with {yb} (batch) must pair up with equal sizes"
         )
-    target = dtype if preferred_element_type is None else types.dtype(preferred_element_type)
+    target = dtype if preferred_element_type is None else as_dtype(preferred_element_type)
     value = ops.dot_general(
         operand_of(lhs, x, x.shape, dtype),
         operand_of(rhs, y, y.shape, dtype),
@@ -145,7 +145,8 @@ def dot(
         x, y = abstractify(lhs).shape, abstractify(rhs).shape
         if not (1 <= len(x) <= 2 and 1 <= len(y) <= 2 and x[-1] == y[0]):
             raise TypeError(
-                f"{user_line()}: dot takes vectors and matrices whose inner sizes are equal, got shapes {x} and {y}; "
+                f"{user_line()}: dot takes vectors and matrices whose inner sizes are equal, got shapes {x} "
+                f"and {y}; "
                 "use dot_general or mycc.numpy.matmul"
             )
         dimension_numbers = (((len(x) - 1,), (0,)), ((), ()))

@@ -6,22 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mycc import types
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.types import element_type, tensor
-from mycc.emit import convert
+from mycc.dtypes import as_dtype
+from mycc.emit import convert, operand
 from mycc.emit import full as constant
-from mycc.emit import operand
 from mycc.lax.checks import axis_of, check_kind, shape_of
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, DTypeLike, abstractify
 
 __all__ = [
-    "bitcast_convert_type", "broadcasted_iota", "convert_element_type", "full", "full_like", "iota", "reduce_precision",
-    "zeros_like_array",
+    "bitcast_convert_type", "broadcasted_iota", "convert_element_type", "full", "full_like", "iota",
+    "reduce_precision", "zeros_like_array",
 ]  # fmt: skip
 
 
@@ -35,7 +34,7 @@ def convert_element_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
         new_dtype: the dtype of the result.
     """
     value, aval = lift(operand)
-    target = types.dtype(new_dtype)
+    target = as_dtype(new_dtype)
     return wrap(convert(value, aval.dtype, target), AbstractValue(aval.shape, target))
 
 
@@ -47,7 +46,7 @@ def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
     such a dimension.
     """
     value, aval = lift(operand)
-    target = types.dtype(new_dtype)
+    target = as_dtype(new_dtype)
     old, new = aval.dtype.itemsize, target.itemsize
     shape = aval.shape
     if new < old:
@@ -55,7 +54,8 @@ def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
     elif new > old:
         if not shape or shape[-1] * old != new:
             raise ValueError(
-                f"{user_line()}: bitcast_convert_type from {aval.dtype} to {target} needs a last dimension of size "
+                f"{user_line()}: bitcast_convert_type from {aval.dtype} to {target} needs a last dimension "
+                "of size "
                 f"{new // old}, the shape is {shape}; reshape it first"
             )
         shape = shape[:-1]
@@ -89,7 +89,7 @@ def full(shape: Sequence[int], fill_value: ArrayLike, dtype: DTypeLike | None = 
     aval = abstractify(fill_value)
     if aval.shape:
         raise TypeError(f"{user_line()}: full takes a scalar to fill with, got one of shape {aval.shape}")
-    target = aval.dtype if dtype is None else types.dtype(dtype)
+    target = aval.dtype if dtype is None else as_dtype(dtype)
     value = operand(fill_value, aval, sizes, target)
     return wrap(value, AbstractValue(sizes, target, aval.weak_type and dtype is None))
 
@@ -100,7 +100,7 @@ def full_like(
 ) -> Array:
     """An array of one number with the shape and dtype of another, or those given."""
     aval = abstractify(x)
-    target = aval.dtype if dtype is None else types.dtype(dtype)
+    target = aval.dtype if dtype is None else as_dtype(dtype)
     sizes = aval.shape if shape is None else shape_of("full_like", shape)
     value = operand(fill_value, abstractify(fill_value), sizes, target)
     return wrap(value, AbstractValue(sizes, target, aval.weak_type and dtype is None))
@@ -114,7 +114,7 @@ def zeros_like_array(x: ArrayLike) -> Array:
 @operation
 def iota(dtype: DTypeLike, size: int) -> Array:
     """0, 1, ... as a vector of ``size`` elements."""
-    target = types.dtype(dtype)
+    target = as_dtype(dtype)
     sizes = shape_of("iota", (size,))
     return wrap(_count(sizes, target, 0), AbstractValue(sizes, target))
 
@@ -122,7 +122,7 @@ def iota(dtype: DTypeLike, size: int) -> Array:
 @operation
 def broadcasted_iota(dtype: DTypeLike, shape: Sequence[int], dimension: int) -> Array:
     """0, 1, ... along one dimension of an array, constant along the others."""
-    target = types.dtype(dtype)
+    target = as_dtype(dtype)
     sizes = shape_of("broadcasted_iota", shape)
     return wrap(
         _count(sizes, target, axis_of("broadcasted_iota", dimension, len(sizes))),

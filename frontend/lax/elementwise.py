@@ -11,18 +11,20 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dtypes import kind_of, part_of, whole_of
 from mycc.emit import broadcast, convert, operand
-from mycc.lax.checks import binary, check_kind, common_dtype, kind_of, together, unary
+from mycc.lax.checks import binary, check_kind, common_dtype, together, unary
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
 
 __all__ = [
-    "RoundingMethod", "abs", "add", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clamp",
-    "clz", "complex", "conj", "div", "eq", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag", "integer_pow",
-    "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter",
-    "population_count", "pow", "real", "reciprocal", "rem", "round", "rsqrt", "select", "select_n", "shift_left",
-    "shift_right_arithmetic", "shift_right_logical", "sign", "sqrt", "square", "sub",
+    "RoundingMethod", "abs", "add", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "cbrt",
+    "ceil", "clamp", "clz", "complex", "conj", "div", "eq", "exp", "exp2", "expm1", "floor", "ge", "gt",
+    "imag", "integer_pow", "is_finite", "le", "log", "log1p", "logistic", "lt", "max", "min", "mul", "ne",
+    "neg", "nextafter", "population_count", "pow", "real", "reciprocal", "rem", "round", "rsqrt", "select",
+    "select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sqrt", "square",
+    "sub",
 ]  # fmt: skip
 
 _BOOL = np.dtype(np.bool_)
@@ -334,21 +336,19 @@ def clz(x: ArrayLike) -> Array:
 
 # ---- Complex numbers -----------------------------------------------------------------------------
 
-_PARTS = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
-_WHOLES = {part: whole for whole, part in _PARTS.items()}
-
 
 def _part(aval: AbstractValue) -> AbstractValue:
-    return AbstractValue(aval.shape, _PARTS.get(aval.dtype, aval.dtype), aval.weak_type)
+    return AbstractValue(aval.shape, part_of(aval.dtype), aval.weak_type)
 
 
 @operation
 def complex(x: ArrayLike, y: ArrayLike) -> Array:
     """The complex array of a real and an imaginary part, float32 or float64."""
     (re, im), aval = together("complex", x, y, kinds="f")
-    if aval.dtype not in _WHOLES:
+    whole = whole_of(aval.dtype)
+    if whole is None:
         raise TypeError(f"{user_line()}: complex takes float32 or float64 parts, got {aval.dtype}")
-    return wrap(ops.complex_(re, im), AbstractValue(aval.shape, _WHOLES[aval.dtype], aval.weak_type))
+    return wrap(ops.complex_(re, im), AbstractValue(aval.shape, whole, aval.weak_type))
 
 
 @operation
@@ -372,9 +372,11 @@ def conj(x: ArrayLike) -> Array:
     """The complex conjugate; a float array becomes complex."""
     value, aval = lift(x)
     check_kind("conj", aval.dtype, _INEXACT)
-    if aval.dtype in _WHOLES:
-        whole = AbstractValue(aval.shape, _WHOLES[aval.dtype], aval.weak_type)
-        return wrap(ops.complex_(value, ops.full_like(value, 0)), whole)
+    whole = whole_of(aval.dtype)
+    if whole is not None:
+        return wrap(
+            ops.complex_(value, ops.full_like(value, 0)), AbstractValue(aval.shape, whole, aval.weak_type)
+        )
     return wrap(ops.conj(value), aval)
 
 
@@ -440,7 +442,8 @@ def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:
         aval = AbstractValue(predicate.shape, aval.dtype, aval.weak_type)
     if predicate.shape not in ((), aval.shape):
         raise TypeError(
-            f"{user_line()}: select got a predicate of shape {predicate.shape} for cases of shape {aval.shape}; "
+            f"{user_line()}: select got a predicate of shape {predicate.shape} for cases of shape "
+            f"{aval.shape}; "
             "it has their shape or none"
         )
     return wrap(ops.select(value, yes, no), aval)
@@ -451,7 +454,8 @@ def select_n(which: ArrayLike, *cases: ArrayLike) -> Array:
     """Elements of ``cases[which]``.
 
     Args:
-        which: bools for one or two cases, or int32 in ``range(len(cases))``; of the cases' shape, or a scalar.
+        which: bools for one or two cases, or int32 in ``range(len(cases))``; of the cases' shape, or a
+        scalar.
         cases: arrays of one dtype and shape.
     """
     if not cases:

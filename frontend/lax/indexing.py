@@ -13,9 +13,10 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
+from mycc.dtypes import kind_of
 from mycc.emit import convert, full
 from mycc.emit import operand as operand_of
-from mycc.lax.checks import check_kind, common_dtype, kind_of
+from mycc.lax.checks import check_kind, common_dtype
 from mycc.lax.regions import region_body
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
@@ -23,8 +24,8 @@ from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
 
 __all__ = [
-    "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers", "gather", "scatter", "scatter_add",
-    "scatter_apply", "scatter_max", "scatter_min", "scatter_mul", "scatter_sub",
+    "GatherDimensionNumbers", "GatherScatterMode", "ScatterDimensionNumbers", "gather", "scatter",
+    "scatter_add", "scatter_apply", "scatter_max", "scatter_min", "scatter_mul", "scatter_sub",
 ]  # fmt: skip
 
 Value = ir.Value
@@ -87,7 +88,8 @@ class ScatterDimensionNumbers:
     Args:
         update_window_dims: dimensions of the updates that run inside a window.
         inserted_window_dims: dimensions of the operand, of window size 1, that the updates lack.
-        scatter_dims_to_operand_dims: the dimension of the operand that each component of an index vector counts
+        scatter_dims_to_operand_dims: the dimension of the operand that each component of an index vector
+        counts
             along.
         operand_batching_dims: dimensions of the operand that go along with ``scatter_indices_batching_dims``.
         scatter_indices_batching_dims: dimensions of the indices.

@@ -6,7 +6,7 @@ from typing import Any
 
 from mycc.api import lift, operation, wrap
 from mycc.dialects import ops, transform
-from mycc.lax.checks import kind_of
+from mycc.dtypes import kind_of
 from mycc.lowering import pytrees
 from mycc.types import abstractify
 

@@ -12,8 +12,9 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.types import element_type, tensor
+from mycc.dtypes import kind_of
 from mycc.emit import convert
-from mycc.lax.checks import check_kind, kind_of
+from mycc.lax.checks import check_kind
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
@@ -35,7 +36,8 @@ def _size(function: str, name: str) -> int:
     if name not in axes:
         bound = ", ".join(map(repr, axes)) or "none"
         raise NameError(
-            f"{user_line()}: {function} names the axis {name!r}, which nothing around it binds (bound: {bound}); "
+            f"{user_line()}: {function} names the axis {name!r}, which nothing around it binds (bound: "
+            f"{bound}); "
             f"call it inside mycc.vmap(..., axis_name={name!r})"
         )
     return axes[name]

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from mycc import types
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
+from mycc.dtypes import as_dtype, highest, kind_of, lowest
 from mycc.emit import full
 from mycc.emit import operand as operand_of
-from mycc.lax.checks import axes_of, axis_of, check_kind, kind_of
+from mycc.lax.checks import axes_of, axis_of, check_kind
 from mycc.lax.regions import region_body
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
@@ -23,34 +23,11 @@ from mycc.source import user_line
 from mycc.types import ArrayLike, DTypeLike, abstractify
 
 __all__ = [
-    "argmax", "argmin", "lowest", "highest", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
+    "argmax", "argmin", "reduce", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod",
     "reduce_sum", "reduce_xor",
 ]  # fmt: skip
 
 Value = ir.Value
-_SMALL_FLOATS = {"float16", "bfloat16"}
-
-
-def lowest(dtype: np.dtype[Any]) -> Any:
-    """What is below every number of a dtype, with which a maximum starts."""
-    kind = kind_of(dtype)
-    if kind == "f":
-        return -np.inf
-    return False if kind == "b" else _info(dtype).min
-
-
-def highest(dtype: np.dtype[Any]) -> Any:
-    """What is above every number of a dtype, with which a minimum starts."""
-    kind = kind_of(dtype)
-    if kind == "f":
-        return np.inf
-    return True if kind == "b" else _info(dtype).max
-
-
-def _info(dtype: np.dtype[Any]) -> Any:
-    import ml_dtypes
-
-    return ml_dtypes.iinfo(dtype)
 
 
 def _fold(
@@ -111,7 +88,7 @@ def reduce_xor(operand: ArrayLike, axes: Sequence[int]) -> Array:
 
 
 def _ones(dtype: np.dtype[Any]) -> Any:
-    return _info(dtype).max if kind_of(dtype) == "u" else -1
+    return highest(dtype) if kind_of(dtype) == "u" else -1
 
 
 @operation
@@ -129,7 +106,7 @@ def argmin(operand: ArrayLike, axis: int, index_dtype: DTypeLike = np.int32) -> 
 def _arg(name: str, direction: str, operand: ArrayLike, axis: int, index_dtype: DTypeLike) -> Array:
     value, aval = lift(operand)
     check_kind(name, aval.dtype, "fiub")
-    dtype = types.dtype(index_dtype)
+    dtype = as_dtype(index_dtype)
     check_kind(f"{name}'s index_dtype", dtype, "iu")
     d = axis_of(name, axis, len(aval.shape))
     if aval.shape[d] == 0:

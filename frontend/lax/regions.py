@@ -65,6 +65,7 @@ def _check_closed(name: str, block: ir.Block, returned: Sequence[ir.Value]) -> N
         owner = value.owner
         if (owner if isinstance(owner, ir.Block) else owner.operation.block) != block:
             raise TypeError(
-                f"{user_line()}: the function given to {name} uses a traced array from outside; such a function may use "
+                f"{user_line()}: the function given to {name} uses a traced array from outside; such a "
+                "function may use "
                 "its arguments and constants only"
             )

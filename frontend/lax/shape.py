@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
@@ -15,8 +16,8 @@ from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
 
 __all__ = [
-    "broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "collapse", "concatenate", "expand_dims",
-    "pad", "reshape", "rev", "split", "squeeze", "tile", "transpose",
+    "broadcast", "broadcast_in_dim", "broadcast_shapes", "broadcast_to_rank", "collapse", "concatenate",
+    "expand_dims", "pad", "reshape", "rev", "split", "squeeze", "tile", "transpose",
 ]  # fmt: skip
 
 
@@ -40,7 +41,8 @@ def broadcast_in_dim(operand: ArrayLike, shape: Sequence[int], broadcast_dimensi
     Args:
         operand: an array.
         shape: of the result.
-        broadcast_dimensions: for each dimension of the operand the dimension of the result that it becomes, in
+        broadcast_dimensions: for each dimension of the operand the dimension of the result that it becomes,
+        in
             rising order; its size is that of the result, or 1.
 
     Raises:
@@ -49,14 +51,16 @@ def broadcast_in_dim(operand: ArrayLike, shape: Sequence[int], broadcast_dimensi
     value, aval = lift(operand)
     sizes = shape_of("broadcast_in_dim", shape)
     dims = tuple(int(d) for d in broadcast_dimensions)
-    if len(dims) != len(aval.shape) or any(a >= b for a, b in zip(dims, dims[1:], strict=False)):
+    if len(dims) != len(aval.shape) or any(a >= b for a, b in pairwise(dims)):
         raise ValueError(
-            f"{user_line()}: broadcast_in_dim needs one rising dimension of the result for each of the operand's "
+            f"{user_line()}: broadcast_in_dim needs one rising dimension of the result for each of the "
+            "operand's "
             f"{len(aval.shape)}, got {dims}"
         )
     if any(not 0 <= d < len(sizes) or n not in (1, sizes[d]) for d, n in zip(dims, aval.shape, strict=True)):
         raise ValueError(
-            f"{user_line()}: broadcast_in_dim cannot put an array of shape {aval.shape} at dimensions {dims} of {sizes}: "
+            f"{user_line()}: broadcast_in_dim cannot put an array of shape {aval.shape} at dimensions "
+            f"{dims} of {sizes}: "
             "sizes must be equal or 1"
         )
     kept = [d for d, n in enumerate(aval.shape) if n != 1 or sizes[dims[d]] == 1]
@@ -107,7 +111,8 @@ def reshape(operand: ArrayLike, new_sizes: Sequence[int], dimensions: Sequence[i
         sizes[sizes.index(-1)] = size // rest if rest else 0
     if math.prod(sizes) != size or any(n < 0 for n in sizes):
         raise TypeError(
-            f"{user_line()}: reshape of an array of shape {aval.shape} ({size} elements) to {tuple(new_sizes)}: "
+            f"{user_line()}: reshape of an array of shape {aval.shape} ({size} elements) to "
+            f"{tuple(new_sizes)}: "
             "the numbers of elements must be equal"
         )
     if dimensions is not None:
@@ -201,7 +206,8 @@ def pad(
     config = tuple((int(low), int(high), int(inner)) for low, high, inner in padding_config)
     if len(config) != len(aval.shape) or filler.shape:
         raise TypeError(
-            f"{user_line()}: pad takes a scalar and one (low, high, interior) for each dimension; got a value of shape "
+            f"{user_line()}: pad takes a scalar and one (low, high, interior) for each dimension; got a "
+            "value of shape "
             f"{filler.shape} and {len(config)} for shape {aval.shape}"
         )
     low, high, inner = tuple(zip(*config, strict=True)) or ((), (), ())

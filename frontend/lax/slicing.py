@@ -10,8 +10,9 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dtypes import kind_of
 from mycc.emit import operand as operand_of
-from mycc.lax.checks import axis_of, check_kind, common_dtype, kind_of, shape_of
+from mycc.lax.checks import axis_of, check_kind, common_dtype, shape_of
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -51,7 +52,8 @@ def slice(
     )
     if not fits:
         raise TypeError(
-            f"{user_line()}: slice of shape {aval.shape} from {starts} to {limits} with strides {steps}: each dimension "
+            f"{user_line()}: slice of shape {aval.shape} from {starts} to {limits} with strides {steps}: "
+            "each dimension "
             "needs 0 <= start <= limit <= size and a positive stride"
         )
     value = ops.slice_(value, starts, limits, steps)
@@ -143,7 +145,8 @@ def dynamic_slice(operand: ArrayLike, start_indices: Starts | ArrayLike, slice_s
 
     Args:
         operand: an array.
-        start_indices: one integer scalar for each dimension, or a vector of them; negative ones count from the
+        start_indices: one integer scalar for each dimension, or a vector of them; negative ones count from
+        the
             end. A window that would leave the array is moved inside.
         slice_sizes: the shape of the window.
 
@@ -203,7 +206,8 @@ def dynamic_update_slice(operand: ArrayLike, update: ArrayLike, start_indices: S
     )
     if not fits:
         raise TypeError(
-            f"{user_line()}: dynamic_update_slice of shape {whole.shape} by an update of shape {part.shape}: the update "
+            f"{user_line()}: dynamic_update_slice of shape {whole.shape} by an update of shape "
+            f"{part.shape}: the update "
             "has the same rank and no larger size"
         )
     value, window = (

@@ -12,7 +12,8 @@ from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of, element_type, tensor
-from mycc.lax.checks import axis_of, check_kind, kind_of
+from mycc.dtypes import kind_of
+from mycc.lax.checks import axis_of, check_kind
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify

@@ -10,8 +10,8 @@ from mycc.lax.checks import binary, check_kind, unary
 from mycc.types import ArrayLike
 
 __all__ = [
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e", "bessel_i1e", "cos", "cosh", "digamma",
-    "erf", "erf_inv", "erfc", "lgamma", "polygamma", "sin", "sinh", "tan", "tanh", "zeta",
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e", "bessel_i1e", "cos", "cosh",
+    "digamma", "erf", "erf_inv", "erfc", "lgamma", "polygamma", "sin", "sinh", "tan", "tanh", "zeta",
 ]  # fmt: skip
 
 _INEXACT = "fc"

@@ -9,13 +9,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from mycc import types
 from mycc.api import operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
+from mycc.dtypes import as_dtype, kind_of
 from mycc.emit import full
-from mycc.lax.checks import kind_of
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
 from mycc.random.draw import (
@@ -52,7 +51,7 @@ def bits(key: Key, shape: Shape = (), dtype: DTypeLike | None = None) -> Array:
         dtype: an unsigned integer dtype; default uint32.
     """
     value = key_value("bits", key)
-    target = np.dtype(np.uint32) if dtype is None else types.dtype(dtype)
+    target = np.dtype(np.uint32) if dtype is None else as_dtype(dtype)
     if kind_of(target) != "u":
         raise ValueError(f"{user_line()}: bits takes an unsigned integer dtype, got {target}")
     return _wrap(threefry.bits(value, target.itemsize * 8, sample_shape("bits", shape)), target)
@@ -60,7 +59,11 @@ def bits(key: Key, shape: Shape = (), dtype: DTypeLike | None = None) -> Array:
 
 @operation
 def uniform(
-    key: Key, shape: Shape = (), dtype: DTypeLike | None = None, minval: ArrayLike = 0.0, maxval: ArrayLike = 1.0
+    key: Key,
+    shape: Shape = (),
+    dtype: DTypeLike | None = None,
+    minval: ArrayLike = 0.0,
+    maxval: ArrayLike = 1.0,
 ) -> Array:
     """Floats evenly distributed over [minval, maxval).
 

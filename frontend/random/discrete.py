@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from mycc import types
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import element_type, tensor
+from mycc.dtypes import as_dtype, kind_of
 from mycc.emit import broadcast, convert, full
-from mycc.lax.checks import axis_of, kind_of
+from mycc.lax.checks import axis_of
 from mycc.lax.sorting import comparator
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
@@ -55,15 +55,19 @@ def bernoulli(key: Key, p: ArrayLike = 0.5, shape: Shape | None = None) -> Array
 def rademacher(key: Key, shape: Shape = (), dtype: DTypeLike | None = None) -> Array:
     """-1 and 1 with equal probability; int32 by default."""
     value = key_value("rademacher", key)
-    target = _INT32 if dtype is None else types.dtype(dtype)
+    target = _INT32 if dtype is None else as_dtype(dtype)
     sizes = sample_shape("rademacher", shape)
     u = unit(value, sizes, np.dtype(np.float32))
     heads = ops.compare("LT", u, ops.full_like(u, 0.5))
-    return wrap(ops.select(heads, full(sizes, target, 1), full(sizes, target, -1)), AbstractValue(sizes, target))
+    return wrap(
+        ops.select(heads, full(sizes, target, 1), full(sizes, target, -1)), AbstractValue(sizes, target)
+    )
 
 
 @operation
-def randint(key: Key, shape: Shape, minval: ArrayLike, maxval: ArrayLike, dtype: DTypeLike | None = None) -> Array:
+def randint(
+    key: Key, shape: Shape, minval: ArrayLike, maxval: ArrayLike, dtype: DTypeLike | None = None
+) -> Array:
     """Integers of [minval, maxval).
 
     Args:
@@ -74,7 +78,7 @@ def randint(key: Key, shape: Shape, minval: ArrayLike, maxval: ArrayLike, dtype:
         dtype: an integer dtype; default int32.
     """
     value = key_value("randint", key)
-    target = _INT32 if dtype is None else types.dtype(dtype)
+    target = _INT32 if dtype is None else as_dtype(dtype)
     if kind_of(target) not in "iu":
         raise TypeError(f"{user_line()}: randint takes an integer dtype, got {target}")
     sizes = sample_shape("randint", shape, minval, maxval)
@@ -94,10 +98,14 @@ def _clipped(x: ArrayLike, low: int, high: int) -> ArrayLike:
         return min(max(x, low), high)
     value, aval = lift(x)
     value = convert(value, aval.dtype, _INT32)
-    return wrap(ops.clamp(full((), _INT32, low), value, full((), _INT32, high)), AbstractValue(aval.shape, _INT32))
+    return wrap(
+        ops.clamp(full((), _INT32, low), value, full((), _INT32, high)), AbstractValue(aval.shape, _INT32)
+    )
 
 
-def integers(key: Value, shape: tuple[int, ...], dtype: np.dtype[Any], minval: ArrayLike, maxval: ArrayLike) -> Value:
+def integers(
+    key: Value, shape: tuple[int, ...], dtype: np.dtype[Any], minval: ArrayLike, maxval: ArrayLike
+) -> Value:
     """Integers of 32 or 64 bits in a range: twice as many bits modulo its span, which reduces the bias."""
     width = dtype.itemsize * 8
     word = np.dtype(f"uint{width}")

@@ -8,13 +8,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from mycc import types
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
-from mycc.emit import broadcast, convert, full
-from mycc.lax.checks import check_kind, kind_of
-from mycc.lowering.abstract import AbstractValue
+from mycc.dtypes import as_dtype
+from mycc.emit import full
+from mycc.lax.checks import check_kind
 from mycc.random import threefry
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -30,7 +29,7 @@ _FLOAT32 = np.dtype(np.float32)
 
 def float_dtype(name: str, dtype: Any, kinds: str = "f") -> Dtype:
     """The dtype of a draw; float32 if none is given."""
-    found = _FLOAT32 if dtype is None else types.dtype(dtype)
+    found = _FLOAT32 if dtype is None else as_dtype(dtype)
     check_kind(f"{name} (its dtype)", found, kinds)
     return found
 
@@ -51,7 +50,10 @@ def sample_shape(name: str, shape: Sequence[int] | None, *parameters: ArrayLike)
     except ValueError:
         fits, sizes = False, () if shape is None else tuple(shape)
     if not fits:
-        raise ValueError(f"{user_line()}: {name} got shape {sizes} and parameters of shapes {shapes}, which do not broadcast to it")
+        raise ValueError(
+            f"{user_line()}: {name} got shape {sizes} and parameters of shapes {shapes}, which do not "
+            "broadcast to it"
+        )
     if any(n < 0 for n in sizes):
         raise ValueError(f"{user_line()}: {name} got the shape {sizes}, which has a negative size")
     return sizes

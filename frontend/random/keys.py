@@ -13,8 +13,9 @@ from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type
+from mycc.dtypes import kind_of
 from mycc.emit import convert
-from mycc.lax.checks import kind_of, shape_of
+from mycc.lax.checks import shape_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
@@ -22,7 +23,8 @@ from mycc.source import user_line
 from mycc.types import abstractify
 
 __all__ = [
-    "Key", "KeyArray", "PRNGKey", "clone", "fold_in", "key", "key_data", "key_impl", "key_value", "split", "wrap_key_data",
+    "Key", "KeyArray", "PRNGKey", "clone", "fold_in", "key", "key_data", "key_impl", "key_value", "split",
+    "wrap_key_data",
 ]  # fmt: skip
 
 _WORD = np.dtype(np.uint32)
@@ -46,7 +48,8 @@ _KEY_TYPE = KeyType()
 class KeyArray:
     """An array of keys. Made by `key`, `split`, `fold_in` and `wrap_key_data`.
 
-    Indexing, iteration and reshaping see keys; transforms and compiled functions take it as any array. It has no
+    Indexing, iteration and reshaping see keys; transforms and compiled functions take it as any array. It has
+    no
     arithmetic, so that a key is not used as a number by accident: see `key_data`.
 
     Args:
@@ -208,7 +211,9 @@ def _check_implementation(name: str, impl: str | None) -> None:
 
 def _seeded(name: str, seed: Any) -> Array:
     if isinstance(seed, KeyArray):
-        raise TypeError(f"{user_line()}: {name} takes an integer, got a key; use split or fold_in to derive keys")
+        raise TypeError(
+            f"{user_line()}: {name} takes an integer, got a key; use split or fold_in to derive keys"
+        )
     if isinstance(seed, (int, np.integer)):
         return Array._from_numpy(_seed_words(seed))
     aval = abstractify(seed)
@@ -251,10 +256,13 @@ def key_value(name: str, key: Key) -> ir.Value:
     base = key._base if isinstance(key, KeyArray) else key
     value, aval = lift(base)
     if aval.dtype != _WORD or not aval.shape or aval.shape[-1] != 2:
-        raise TypeError(f"{user_line()}: {name} takes a key (mycc.random.key(0)), got an array of type {aval}")
+        raise TypeError(
+            f"{user_line()}: {name} takes a key (mycc.random.key(0)), got an array of type {aval}"
+        )
     if len(aval.shape) > 1:
         raise ValueError(
-            f"{user_line()}: {name} takes a single key, got an array of keys of shape {aval.shape[:-1]}; use vmap, or index it"
+            f"{user_line()}: {name} takes a single key, got an array of keys of shape {aval.shape[:-1]}; "
+            "use vmap, or index it"
         )
     return value
 
@@ -316,7 +324,9 @@ def wrap_key_data(key_bits_array: Any, *, impl: str | None = None) -> KeyArray:
     aval = abstractify(key_bits_array)
     if aval.dtype != _WORD or not aval.shape or aval.shape[-1] != 2:
         raise TypeError(f"{user_line()}: wrap_key_data takes uint32 of shape (..., 2), got {aval}")
-    return KeyArray(key_bits_array if isinstance(key_bits_array, Array) else Array._from_numpy(key_bits_array))
+    return KeyArray(
+        key_bits_array if isinstance(key_bits_array, Array) else Array._from_numpy(key_bits_array)
+    )
 
 
 def key_impl(keys: Key) -> str:

@@ -1,7 +1,9 @@
-"""Threefry-2x32, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011).
+"""Threefry-2x32, the counter-based generator of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3"
+(2011).
 
 Twenty rounds hash a pair of 32-bit counters under a pair of 32-bit words of key. Draws of n elements hash the
-counters 0 to n - 1, each as a 64-bit number, so that any part of a draw can be computed by itself; these are the
+counters 0 to n - 1, each as a 64-bit number, so that any part of a draw can be computed by itself; these are
+the
 bits of JAX with ``jax_threefry_partitionable``, its default.
 """
 
@@ -63,7 +65,8 @@ def _count(size: int) -> tuple[Value | None, Value]:
 
 
 def _block(key: Value, size: int) -> tuple[Value, Value]:
-    """The hashes of the counters below ``size``: one function of the module for each size, however often drawn."""
+    """The hashes of the counters below ``size``: one function of the module for each size, however often
+    drawn."""
     frame = require_frame()
     found: Callee | None = frame.trace.calls.get((_block, size))
     if found is None:
