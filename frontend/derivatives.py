@@ -23,7 +23,7 @@ from mycc.emit import convert
 from mycc.function import Callee, building, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
-from mycc.residuals import AbstractHandle, Linearization, linear_call
+from mycc.residuals import AbstractHandle, Linearization, escape, linear_call
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
 from mycc.types import abstractify, float0
@@ -88,7 +88,7 @@ def _trace(frame: Frame, fun: Callable[..., Any], args: tuple[Any, ...], kwargs:
     callee = trace_function(frame, flat, name_of(fun), avals, kind="grad", operands=operands)
     with building(frame):
         primals = callee.operands(frame, values)
-    active = tuple(is_inexact(aval.dtype) and not isinstance(aval, AbstractHandle) for aval in avals)
+    active = tuple(is_inexact(aval.dtype) for aval in avals)
     return _Traced(callee, primals, (*active, *(False for _ in callee.captured)), avals, in_tree)
 
 
@@ -514,14 +514,17 @@ class LinearFunction:
         return f"<{'pullback' if self.linearization.reverse else 'pushforward'} of {self.name}>"
 
 
+def _flatten(function: LinearFunction) -> tuple[tuple[Any], tuple[Any, ...]]:
+    function.source = escape(function.source)
+    return (function.source,), (function.linearization, function.name, function.start, function.end)
+
+
 def _rebuild(aux: tuple[Any, ...], children: Any) -> LinearFunction:
     (source,) = children
     return LinearFunction(source, *aux)
 
 
-pytrees.register_node(
-    LinearFunction, lambda f: ((f.source,), (f.linearization, f.name, f.start, f.end)), _rebuild
-)
+pytrees.register_node(LinearFunction, _flatten, _rebuild)
 
 
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:

@@ -32,13 +32,15 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
     trace = Trace(name, eager=True)
     frame = Frame(trace, name, ())
     with tracing(frame):
-        leaves, tree = pytrees.flatten(body())
+        results = body()
+        frame.returning = True
+        leaves, tree = pytrees.flatten(results)
         traced = [leaf for leaf in leaves if isinstance(leaf, Tracer)]
         with building(frame):
-            values = [frame.lift(leaf) for leaf in traced]
-        frame.close(values)
-    results = iter(execute(name, trace.module, [leaf._aval for leaf in traced], trace.hidden))
-    return tree.unflatten([next(results) if isinstance(leaf, Tracer) else leaf for leaf in leaves])
+            returned = [frame.lift(leaf) for leaf in traced]
+        frame.close(returned)
+    computed = iter(execute(name, trace.module, [leaf._aval for leaf in traced], trace.hidden))
+    return tree.unflatten([next(computed) if isinstance(leaf, Tracer) else leaf for leaf in leaves])
 
 
 _CAPACITY = 1024

@@ -10,10 +10,11 @@ from typing import Any, overload
 import numpy as np
 
 from mycc.array import Array
-from mycc.function import Callee, call, name_of, trace_function
+from mycc.function import Callee, building, call, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.dispatch import Compiled, make_dispatcher
+from mycc.source import user_line
 from mycc.stages import Lowered, Traced, trace_program
 from mycc.trace import Frame, Tracer, current, leaked
 from mycc.types import abstractify
@@ -131,6 +132,7 @@ class _Jit:
             self._inline,
             handle=Array,
             convert=_convert,
+            line=user_line,
             static_argnums=self.static_argnums,
             static_argnames=self.static_argnames,
         )
@@ -177,8 +179,9 @@ class _Jit:
         leaves, tree = pytrees.flatten(dynamic)
         avals = tuple(abstractify(leaf) for leaf in leaves)
         callee = self._callee(frame, avals, tree, static, args, kwargs)
-        with_values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)] if leaves else []
-        return callee.out_tree.unflatten(call(frame, callee, with_values))
+        with building(frame):
+            values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)]
+        return callee.out_tree.unflatten(call(frame, callee, values))
 
     def _partition(self, args: Args, kwargs: Kwargs) -> tuple[tuple[Args, Kwargs], Any]:
         count = len(args)
@@ -192,7 +195,13 @@ class _Jit:
         self, frame: Frame, avals: tuple[AbstractValue, ...], tree: Any, static: Any, args: Args, kwargs: Kwargs
     ) -> Callee:
         key = (self, avals, tree, static, tuple(frame.axes.items()))
-        found: Callee | None = frame.trace.calls.get(key)
+        try:
+            found: Callee | None = frame.trace.calls.get(key)
+        except TypeError as error:
+            raise TypeError(
+                f"{user_line()}: a static argument of {self.name} is not hashable ({error}); pass a tuple in "
+                "place of a list, or take the argument out of static_argnums / static_argnames"
+            ) from None
         if found is not None and _reachable(found, frame):
             return found
 

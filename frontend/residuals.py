@@ -19,7 +19,7 @@ from mycc.dialects.types import dtype_of, token
 from mycc.function import building
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.pipelines import expansion
+from mycc.lowering.pipelines import transforms
 from mycc.passes.symbols import callees, operations
 from mycc.trace import Frame, Tracer, mlir_type
 from mycc.types import float0
@@ -148,7 +148,8 @@ def expand_handles(
                 results = linearization.apply(block.arguments[0], list(block.arguments)[1:])
                 ops.return_(results)
             _retype(function, [value.type for value in results])
-    expansion(module).run(module)
+    # An axis that a function names may be bound where the linear part is used, so `resolve` does not run yet.
+    transforms(module).run(module)
     main = module.body.operations[0].operation.regions[0].blocks[0]
     types = iter(value.type for value in main.operations[len(main.operations) - 1].operands)
     programs: list[Program | None] = []
@@ -177,13 +178,16 @@ def gathered(programs: Sequence[Program | None], results: Sequence[Any]) -> list
 
 
 def escape(leaf: Any) -> Any:
-    """A traced handle as residual arrays, where a handle cannot pass: results of branches and loop bodies.
+    """A traced handle as residual arrays, which can be passed, returned, stacked and mapped.
 
-    The linearized function is differentiated now, on a copy, and the linear part becomes a `Program`.
+    The linearized function is differentiated now, on a copy, and the linear part becomes a `Program`. What the
+    outermost function returns stays a handle: `expand_handles` replaces it, together with the whole module.
     """
     if not isinstance(leaf, Tracer) or not isinstance(leaf._aval, AbstractHandle):
         return leaf
     frame, linearize = leaf._frame, leaf._value.owner
+    if frame.returning or not frame.alive:
+        return leaf
     module = ir.Module.create(loc=frame.location)
     functions = {op.attributes["sym_name"].value: op.operation for op in frame.trace.module.body.operations}
     operands = list(linearize.operands)

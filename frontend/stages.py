@@ -17,6 +17,7 @@ from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
+from mycc.lowering.devices import several_devices
 from mycc.lowering.dispatch import Compiled as Entry
 from mycc.lowering.pipelines import check_expanded, default_pipeline
 from mycc.passes.pipeline import Pipeline
@@ -218,7 +219,13 @@ class Compiled:
             return Entry(self.executable, self.lowered.out_tree)
         # The dispatcher puts hidden arguments first, the module takes them last.
         order = (*range(len(hidden), len(hidden) + count), *range(len(hidden)))
-        return Entry(self.executable, self.lowered.out_tree, lambda: [x._data for x in hidden], order)
+        executable = self.executable
+
+        def data() -> list[Any]:
+            found = [x._data for x in hidden]
+            return executable.place(found) if several_devices else found
+
+        return Entry(executable, self.lowered.out_tree, data, order)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it on arguments of the signature that it was compiled for (static arguments left out).
@@ -281,7 +288,6 @@ def trace_program(
     dynamic = tuple(args[i] for i in positions), {k: kwargs[k] for k in keys}
     leaves, in_tree = pytrees.flatten(dynamic)
     avals = tuple(abstractify(leaf) for leaf in leaves)
-    place = placement(leaves, name) if device is None else Placement(device, True)
     donated = _donated_leaves(dynamic, positions, is_donated)
     trace = Trace(name)
     frame = Frame(trace, name, avals)
@@ -290,11 +296,14 @@ def trace_program(
         full = list(args)
         for position, value in zip(positions, dynamic_args, strict=True):
             full[position] = value
-        out_leaves, out_tree = pytrees.flatten(fun(*full, **{**kwargs, **dynamic_kwargs}))
+        results = fun(*full, **{**kwargs, **dynamic_kwargs})
+        frame.returning = True
+        out_leaves, out_tree = pytrees.flatten(results)
         out_avals = tuple(abstractify(leaf) for leaf in out_leaves)
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
+    place = placement([*leaves, *trace.hidden], name) if device is None else Placement(device, True)
     return Traced(name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), place)
 
 

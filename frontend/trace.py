@@ -126,6 +126,8 @@ class Frame:
         self.inside = False
         """Whether an array function of mycc is building operations, so that inner ones keep its location."""
         self.alive = True
+        self.returning = False
+        """Whether a root frame's results are being taken, in which residual handles may stay."""
         self.effects = False
         self.captured: list[Tracer | Array] = []
         self.captures: dict[ir.Value, ir.Value] = {}

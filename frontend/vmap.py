@@ -14,7 +14,6 @@ from mycc.dialects.transform import NO_AXIS
 from mycc.function import building, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
-from mycc.residuals import AbstractHandle
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer
 from mycc.types import abstractify
@@ -134,8 +133,6 @@ def flat_axes(what: str, spec: Any, tree: Any) -> list[int | None]:
 def _canonical(name: str, what: str, axis: int | None, ndim: int, aval: AbstractValue) -> int:
     if axis is None:
         return NO_AXIS
-    if isinstance(aval, AbstractHandle):
-        return 0
     if not -ndim <= axis < ndim:
         raise TransformError(
             f"{user_line()}: vmap of {name} has {what} {axis} for an array of type {aval}, which has {ndim} dimensions there"
@@ -147,7 +144,7 @@ def _size(name: str, tree: Any, avals: Sequence[AbstractValue], axes: Sequence[i
     sizes: dict[int, list[str]] = {}
     paths = [pytrees.keystr(path) for path, _ in pytrees.flatten_with_path(tree.unflatten(list(range(len(avals)))))[0]]
     for aval, axis, path in zip(avals, axes, paths, strict=True):
-        if axis != NO_AXIS and not isinstance(aval, AbstractHandle):
+        if axis != NO_AXIS:
             sizes.setdefault(aval.shape[axis], []).append(f"{_argument(path)} of type {aval} along dimension {axis}")
     if given is not None:
         sizes.setdefault(given, []).append("axis_size")
@@ -171,12 +168,12 @@ def _argument(path: str) -> str:
 
 
 def _without(aval: AbstractValue, axis: int) -> AbstractValue:
-    if axis == NO_AXIS or isinstance(aval, AbstractHandle):
+    if axis == NO_AXIS:
         return aval
     return AbstractValue(aval.shape[:axis] + aval.shape[axis + 1 :], aval.dtype, aval.weak_type)
 
 
 def _with(aval: AbstractValue, axis: int, size: int) -> AbstractValue:
-    if axis == NO_AXIS or isinstance(aval, AbstractHandle):
+    if axis == NO_AXIS:
         return aval
     return AbstractValue((*aval.shape[:axis], size, *aval.shape[axis:]), aval.dtype, aval.weak_type)

@@ -91,6 +91,7 @@ def make_dispatcher(
     *,
     handle: type[Any],
     convert: Callable[[Any], Any] | None = None,
+    line: Callable[[], str] = lambda: "<unknown>",
     static_argnums: Sequence[int] = (),
     static_argnames: Sequence[str] = (),
 ) -> Callable[..., Any]:
@@ -106,6 +107,7 @@ def make_dispatcher(
         handle: the class of concrete arrays, with an attribute ``_data`` that holds the ``ArrayImpl`` and a
             constructor that accepts it as its only argument.
         convert: turns a leaf that is neither a handle, a NumPy array nor a scalar into one; default: refuse.
+        line: gives the user's file and line, for error messages.
         static_argnums: positions of arguments that are part of the signature by value.
         static_argnames: names of such arguments, where they are passed by keyword.
 
@@ -117,7 +119,8 @@ def make_dispatcher(
         TypeError: (the returned function) an argument is no array, or a static one is not hashable.
         DeviceError: (the returned function) committed arguments live on different devices.
     """
-    table = _Table(name, compile, inline, handle, convert, tuple(static_argnums), frozenset(static_argnames))
+    names = frozenset(static_argnames)
+    table = _Table(name, compile, inline, handle, convert, line, tuple(static_argnums), names)
     slow, mixed, lookup = table.call, table.call_mixed, table.flat.get
     has_static = bool(static_argnums or static_argnames)
 
@@ -149,6 +152,7 @@ class _Table:
         inline: Callable[..., Any],
         handle: type[Any],
         convert: Callable[[Any], Any] | None,
+        line: Callable[[], str],
         static_argnums: tuple[int, ...],
         static_argnames: frozenset[str],
     ) -> None:
@@ -157,6 +161,7 @@ class _Table:
         self.inline = inline
         self.handle = handle
         self.convert = convert
+        self.line = line
         self.static_argnums = static_argnums
         self.static_argnames = static_argnames
         self.flat: dict[tuple[AbstractValue, ...], Callable[[list[Any]], Any]] = {}
@@ -233,8 +238,8 @@ class _Table:
             hash(tuple(static))
         except TypeError as error:
             raise TypeError(
-                f"a static argument of {self.name} is not hashable ({error}); pass a tuple in place of a "
-                "list, or take the argument out of static_argnums / static_argnames"
+                f"{self.line()}: a static argument of {self.name} is not hashable ({error}); pass a tuple in "
+                "place of a list, or take the argument out of static_argnums / static_argnames"
             ) from None
         dynamic = tuple(arg for n, arg in enumerate(args) if n not in positions)
         named = {key: value for key, value in kwargs.items() if key not in self.static_argnames}
@@ -253,8 +258,8 @@ class _Table:
         if isinstance(leaf, self.handle):
             return None
         raise TypeError(
-            f"{self.name} was called with an argument of type {type(leaf).__qualname__}, which is not an "
-            "array or a scalar; name it in static_argnums or static_argnames to pass it as a constant"
+            f"{self.line()}: {self.name} was called with an argument of type {type(leaf).__qualname__}, which "
+            "is no array and no number; name it in static_argnums or static_argnames to pass it as a constant"
         )
 
     def _place(self, values: list[Any], described: list[Any], executable: Executable) -> list[Any]:
@@ -266,7 +271,7 @@ class _Table:
             elif len(executable.devices) == 1 and buffers.device_of(value) is not device:
                 if value._committed:
                     raise DeviceError(
-                        f"{self.name} runs on {device}, but an argument was put on "
+                        f"{self.line()}: {self.name} runs on {device}, but an argument was put on "
                         f"{buffers.device_of(value)}; move it with device_put"
                     )
                 value = buffers.copy_to_device(value, device)
@@ -281,7 +286,7 @@ class _Table:
             if entry is not None:
                 return entry
             compiled = self.compile(args, kwargs)
-            entry = (_runner(compiled, self.handle), compiled.executable)
+            entry = (_runner(compiled, self.handle, self.line), compiled.executable)
             with self.lock:
                 self.pending.pop(key, None)
                 if len(self.entries) >= _CAPACITY:
@@ -313,7 +318,7 @@ def _place_of(value: Any) -> Any:
 _LEAF = dispatch_registry.flatten(0)[1]
 
 
-def _runner(compiled: Compiled, handle: type[Any]) -> Callable[[list[Any]], Any]:
+def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> Callable[[list[Any]], Any]:
     """A function from argument buffers to results, with nothing left to decide."""
     executable, hidden, kept = compiled.executable, compiled.hidden, compiled.kept
     execute = executable.loaded.execute_sharded
@@ -325,14 +330,14 @@ def _runner(compiled: Compiled, handle: type[Any]) -> Callable[[list[Any]], Any]
         try:
             out = execute(data).consume_with_handlers(handlers)
         except pjrt.XlaRuntimeError as error:
-            raise _explained(error, data) from error
+            raise _explained(error, data, line) from error
         return unflatten([new(impl) for impl in out])
 
     def run_one(data: list[Any]) -> Any:
         try:
             return new(execute(data).consume_with_handlers(handlers)[0])
         except pjrt.XlaRuntimeError as error:
-            raise _explained(error, data) from error
+            raise _explained(error, data, line) from error
 
     plain = run_one if compiled.out_tree == _LEAF else run
     if hidden is None and kept is None:
@@ -346,11 +351,11 @@ def _runner(compiled: Compiled, handle: type[Any]) -> Callable[[list[Any]], Any]
     return run_with_hidden
 
 
-def _explained(error: Exception, data: Sequence[Any]) -> Exception:
+def _explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:
     gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
     if not gone:
         return error
     return MyccError(
-        f"argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and has no "
-        "data any more; keep a copy, or do not donate it"
+        f"{line()}: argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and "
+        "has no data any more; keep a copy, or do not donate it"
     )

@@ -14,17 +14,19 @@ from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
 from mycc.passes.symbols import Symbols, callees, operations
 
-__all__ = ["check_expanded", "default_pipeline", "expansion"]
+__all__ = ["check_expanded", "default_pipeline", "expansion", "transforms"]
 
 _CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Simplify(), "cse", Fuse()])
 
 
-def expansion(module: ir.Module) -> Pipeline:
+def transforms(module: ir.Module) -> Pipeline:
     """The passes that expand every transform operation of a module: as many rounds as transforms nest."""
-    passes: list[Autodiff | Batch | Resolve] = []
-    for round_ in range(_rounds(module)):
-        passes.append(Autodiff() if round_ % 2 == 0 else Batch())
-    return Pipeline([*passes, Resolve()])
+    return Pipeline([Autodiff() if round_ % 2 == 0 else Batch() for round_ in range(_rounds(module))])
+
+
+def expansion(module: ir.Module) -> Pipeline:
+    """The passes that leave no operation of mycc's dialect in a module."""
+    return transforms(module) + Pipeline([Resolve()])
 
 
 def default_pipeline(module: ir.Module) -> Pipeline:

@@ -20,7 +20,6 @@ from mycc.emit import convert
 from mycc.function import Callee, building, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
-from mycc.residuals import escape
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, mlir_type, require_frame
 from mycc.types import ArrayLike, abstractify, promote
@@ -126,7 +125,7 @@ def _trace(
     frame: Frame, name: str, fun: Callable[..., Any], tree: Any, avals: Sequence[AbstractValue]
 ) -> Callee:
     return trace_function(
-        frame, lambda tracers: _escaped(fun(*tree.unflatten(tracers))), name, avals, kind="control flow"
+        frame, lambda tracers: fun(*tree.unflatten(tracers)), name, avals, kind="control flow"
     )
 
 
@@ -172,12 +171,6 @@ def _retraced(
         return out_tree.unflatten([_astype(leaf, aval) for leaf, aval in zip(leaves, wanted, strict=True)])
 
     return trace_function(frame, converted, name, avals, kind="control flow")
-
-
-def _escaped(tree: Any) -> Any:
-    """A result of a branch or body, pullbacks in it with their residuals: a handle cannot leave a region."""
-    leaves, structure = pytrees.flatten(tree)
-    return structure.unflatten([escape(leaf) for leaf in leaves])
 
 
 def _astype(leaf: Any, aval: AbstractValue) -> Tracer:
@@ -249,7 +242,7 @@ def _stable_body(
     """The traced body and the carry's types; weakly typed parts of the first carry take the body's dtype."""
     for _ in range(2):
         callee = trace_function(
-            frame, lambda tracers: _escaped(fun(tree.unflatten(tracers))), f"{name}_body", avals, kind="control flow"
+            frame, lambda tracers: fun(tree.unflatten(tracers)), f"{name}_body", avals, kind="control flow"
         )
         if callee.out_tree != tree:
             raise TreeError(
@@ -471,7 +464,7 @@ def _scan_body(
             raise TreeError(
                 f"{user_line()}: scan: {name} must return a pair (carry, y), got {type(out).__name__}"
             )
-        return _escaped(out)
+        return out
 
     for _ in range(2):
         callee = trace_function(frame, flat, f"scan_{name}", [*avals, *x_avals], kind="control flow")
