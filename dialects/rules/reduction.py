@@ -255,8 +255,7 @@ def _forward(site: Site, tangents: Tangents) -> Tangents:
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
-    count = len(site.op.results)
-    found: Tangents = [None] * (2 * count)
+    found: Tangents = [None] * site.inputs
     for fold, cotangent in zip(_folds(site.op), cotangents, strict=True):
         if cotangent is not None and (site.active[fold.index] or site.active[fold.initial]):
             found[fold.index], found[fold.initial] = _pull(site, _checked(site, fold), cotangent)

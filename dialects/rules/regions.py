@@ -97,19 +97,33 @@ def clone_body(
     """Copy a body's operations, all but the last, to the ambient insertion point.
 
     Args:
-        op: the operation whose first region is copied.
-        mapping: what stands for each of the body's arguments; what the body captures stays as it is.
+        op: the operation whose first region is copied; constants that it captures are copied too.
+        mapping: what stands for each of the body's arguments.
         also: further values of the body that are asked for.
 
     Returns:
         The copies of what the body returns, and those of ``also``.
+
+    Raises:
+        UnsupportedOperationError: the body captures something else, with which XLA could not run it.
     """
     values = dict(mapping)
+
+    def copy_of(value: Value) -> Value:
+        if value not in values:
+            owner = value.owner
+            if isinstance(owner, ir.Block) or owner.name != "stablehlo.constant":
+                raise unsupported(
+                    op, "differentiate", "its body uses a value of the function around it; only constants may"
+                )
+            values[value] = ops.rebuild(owner.operation, []).result
+        return values[value]
+
     operations = [inner.operation for inner in op.regions[0].blocks[0].operations]
     for inner in operations[:-1]:
-        copy = ops.rebuild(inner, [values.get(v, v) for v in inner.operands])
+        copy = ops.rebuild(inner, [copy_of(v) for v in inner.operands])
         values.update(zip(inner.results, copy.results, strict=True))
-    return [values.get(v, v) for v in operations[-1].operands], [values.get(v, v) for v in also]
+    return [copy_of(v) for v in operations[-1].operands], [copy_of(v) for v in also]
 
 
 def identity(kind: str, element: ir.Type) -> Any:

@@ -222,7 +222,7 @@ def _pull(scatter: _Scatter, cotangent: Value) -> tuple[Value | None, Value | No
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
-    found: Tangents = [None] * len(site.op.operands)
+    found: Tangents = [None] * site.inputs
     for scatter, cotangent in zip(_scatters(site), cotangents, strict=True):
         if cotangent is not None and (site.active[scatter.index] or site.active[scatter.update]):
             found[scatter.index], found[scatter.update] = _pull(_checked(scatter), cotangent)

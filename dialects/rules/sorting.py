@@ -69,7 +69,8 @@ def _ordered(op: ir.Operation, which: Sequence[int], values: Sequence[Value]) ->
 
 
 def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
-    results = _ordered(site.op, range(len(operands)), operands)
+    count = len(site.op.operands)
+    results = _ordered(site.op, range(count), operands[:count])
     return results[:-1], results[-1:]
 
 
@@ -86,19 +87,21 @@ def _places(site: Site) -> Value:
 
 def _forward(site: Site, tangents: Tangents) -> Tangents:
     places, dim = _places(site), _dimension(site.op)
-    return [None if tangent is None else _take(tangent, places, dim) for tangent in tangents]
+    count = len(site.op.operands)
+    return [None if tangent is None else _take(tangent, places, dim) for tangent in tangents[:count]]
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
     places, dim = _places(site), _dimension(site.op)
-    return [
-        _put(cotangent, places, dim, operand.type) if cotangent is not None and active else None
-        for cotangent, operand, active in zip(cotangents, site.op.operands, site.active, strict=True)
-    ]
+    found: Tangents = [None] * site.inputs
+    for i, (cotangent, operand) in enumerate(zip(cotangents, site.op.operands, strict=True)):
+        if cotangent is not None and site.active[i]:
+            found[i] = _put(cotangent, places, dim, operand.type)
+    return found
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
-    return active
+    return active[: len(op.results)]
 
 
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:

@@ -57,10 +57,13 @@ def winner(site: Site, index: int) -> Value:
 
 
 def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
-    """The reduction with the positions that its derivative needs as further results, which are saved."""
+    """The reduction with the positions that its derivative needs as further results, which are saved.
+
+    The operands are followed by what the body captures: constants, of which the new body gets copies.
+    """
     op = site.op
     tracked = _tracked(op, site.active)
-    if not tracked:
+    if not tracked and len(operands) == len(op.operands):
         return list(ops.rebuild(op, operands).results), []
     count, extra = len(op.results), len(tracked)
     shape, dims = tuple(operands[0].type.shape), tuple(op.attributes["dimensions"])
@@ -79,7 +82,8 @@ def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Seq
             results.append(ops.select(predicates[i], *pair))
         return results
 
-    found = ops.reduce_many([*operands[:count], *places], [*operands[count:], *nowhere], dims, body)
+    initials = operands[count : 2 * count]
+    found = ops.reduce_many([*operands[:count], *places], [*initials, *nowhere], dims, body)
     return found[:count], found[count:]
 
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from harness import Case, Program
 
 from mycc.dialects import ops, transform
 from mycc.dialects.types import is_differentiable
-
-from harness import Case, Program
 
 
 def pulled_back(case: Case) -> list[str]:

@@ -79,8 +79,10 @@ def test_components() -> None:
         ("stablehlo.constant dense<[[1, 2], [5, 0], [3, 3]]> : tensor<3x2xi32>", [(1, 5), (0, 3)]),
         ("stablehlo.clamp %low, %m, %high : tensor<3x2xi32>", [(0, 1), (0, 4)]),
         (
-            "stablehlo.concatenate %m, %high, dim = 1 : "
-            "(tensor<3x2xi32>, tensor<3x2xi32>) -> tensor<3x4xi32>",
+            (
+                "stablehlo.concatenate %m, %high, dim = 1 : "
+                "(tensor<3x2xi32>, tensor<3x2xi32>) -> tensor<3x4xi32>"
+            ),
             [wide, wide, (1, 1), (4, 4)],
         ),
         ("stablehlo.abs %high : tensor<3x2xi32>", [wide, wide]),

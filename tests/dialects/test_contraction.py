@@ -10,13 +10,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
-
-from mycc.dialects import ops, transform
-from mycc.dialects.mlir import hlo, ir
-from mycc.dialects.types import element_type, tensor
-
 from emission import names, pulled_back
 from harness import (
     Case,
@@ -32,6 +25,12 @@ from harness import (
     tangent_of,
     uniform,
 )
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from mycc.dialects import ops, transform
+from mycc.dialects.mlir import hlo, ir
+from mycc.dialects.types import element_type, tensor
 
 Dims = tuple[int, ...]
 

@@ -8,14 +8,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
-
-from mycc.dialects import ops
-from mycc.dialects.errors import UnsupportedOperationError
-from mycc.dialects.mlir import ir
-from mycc.dialects.rules.windows import Windows
-
 from emission import cotangents, names, pulled_back, tangents
 from harness import (
     Case,
@@ -28,7 +20,14 @@ from harness import (
     tangent_of,
     uniform,
 )
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from window_cases import BODIES, Layout, gather_case, layouts, scatter_case
+
+from mycc.dialects import ops
+from mycc.dialects.errors import UnsupportedOperationError
+from mycc.dialects.mlir import ir
+from mycc.dialects.rules.windows import Windows
 
 Dims = tuple[int, ...]
 Value = ir.Value

@@ -9,12 +9,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-
-from mycc.dialects import ops
-from mycc.dialects.errors import UnsupportedOperationError
-from mycc.dialects.mlir import ir
-from mycc.dialects.types import element_type, tensor
-
 from emission import cotangents, names, pulled_back, tangents
 from harness import (
     Case,
@@ -29,6 +23,11 @@ from harness import (
     tangent_of,
     uniform,
 )
+
+from mycc.dialects import ops
+from mycc.dialects.errors import UnsupportedOperationError
+from mycc.dialects.mlir import ir
+from mycc.dialects.types import element_type, tensor
 
 Dims = tuple[int, ...]
 Value = ir.Value
@@ -294,6 +293,21 @@ def test_low_precision() -> None:
 def test_argmax_needs_no_second_reduction() -> None:
     assert names(pulled_back(argmax((2, 3), 1))).count("reduce") == 1
     assert names(pulled_back(argmax((2, 3), 1))).count("select") == 3
+
+
+def test_a_body_that_captures_a_constant() -> None:
+    def build(x: Value, y: Value) -> Sequence[Value]:
+        limit = scalar(x, 0.5)
+
+        def body(a: Value, b: Value, c: Value, d: Value) -> list[Value]:
+            keeps = ops.compare("GE", ops.mul(a, limit), ops.mul(c, limit))
+            return [ops.select(keeps, a, c), ops.select(keeps, b, d)]
+
+        return ops.reduce_many([x, y], [scalar(x, -np.inf), scalar(y, 0)], [1], body)
+
+    case = Case("captured", build, sampler(((2, 3), float), ((2, 3), float)))
+    check_reverse([case])
+    check_batch([case])
 
 
 def test_emission() -> None:

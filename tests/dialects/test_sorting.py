@@ -8,12 +8,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-
-from mycc.dialects import ops, transform
-from mycc.dialects.errors import TransformError
-from mycc.dialects.mlir import chlo, ir
-from mycc.dialects.types import tensor
-
 from emission import cotangents, names, pulled_back, pushed_forward, tangents
 from harness import (
     Case,
@@ -28,6 +22,11 @@ from harness import (
     tangent_of,
     uniform,
 )
+
+from mycc.dialects import ops, transform
+from mycc.dialects.errors import TransformError
+from mycc.dialects.mlir import chlo, ir
+from mycc.dialects.types import tensor
 
 Dims = tuple[int, ...]
 Value = ir.Value
@@ -163,6 +162,17 @@ def test_an_order_is_not_linear(case: Case) -> None:
     operands = case.sample(np.random.default_rng(0))
     with pytest.raises(TransformError, match="not linear"):
         transposed(case, operands, (True,), [np.ones(r.shape) for r in case.oracle(*operands)[:1]])
+
+
+def test_a_comparator_that_captures_a_constant() -> None:
+    def build(x: Value) -> Value:
+        sign = ops.full(tensor((), ops.element_of(x)), -1)
+        return ops.sort([x], 0, lambda a, b: ops.compare("LT", ops.mul(a, sign), ops.mul(b, sign)))[0]
+
+    case = Case("captured", build, sampler(((4,), float)), lambda x: -np.sort(-x))
+    check_values([case])
+    check_reverse([case])
+    check_batch([case])
 
 
 def test_emission() -> None:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from harness import Case, uniform
 from hypothesis import strategies as st
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.rules.windows import Windows
-
-from harness import Case, uniform
 
 Dims = tuple[int, ...]
 Array = np.ndarray[Any, Any]
