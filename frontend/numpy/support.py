@@ -123,7 +123,7 @@ def as_dtype(dtype: DTypeLike, default: np.dtype[Any] | None = None) -> np.dtype
         return default
     found = _PYTHON.get(dtype) if isinstance(dtype, type) else None
     if found is None:
-        found = np.dtype(getattr(dtype, "dtype", dtype)) if not isinstance(dtype, str) else _by_name(dtype)
+        found = _by_name(dtype) if isinstance(dtype, str) else np.dtype(dtype)
         element_type(found)
     return found
 
