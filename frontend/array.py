@@ -390,6 +390,10 @@ class Array:
             return _numpy.transpose(self)
         return _numpy.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
+    def flatten(self, order: str = "C") -> Array:
+        """As `mycc.numpy.ravel`."""
+        return _numpy.ravel(self, order)
+
     def astype(self, dtype: Any, copy: bool = False) -> Array:
         """The array converted to another dtype."""
         return _numpy.astype(self, dtype)
@@ -416,7 +420,7 @@ def _method(name: str) -> Any:
 
 
 for _name in (
-    "all any argmax argmin argsort clip conj copy cumprod cumsum diagonal dot flatten max mean min nonzero prod "
+    "all any argmax argmin argsort clip conj copy cumprod cumsum diagonal dot max mean min nonzero prod "
     "ravel repeat round searchsorted sort squeeze std sum swapaxes take trace var"
 ).split():
     setattr(Array, _name, _method(_name))
