@@ -155,7 +155,7 @@ def spread(value: Value, size: int) -> Value:
 ForwardRule = Callable[[Site, Tangents], Tangents]
 ReverseRule = Callable[[Site, Tangents], Tangents]
 BatchRule = Callable[[Batched], tuple[Sequence[Value], Sequence[bool]]]
-AugmentRule = Callable[[Site, Sequence[Value]], tuple[Sequence[Value], Sequence[Value]]]
+AugmentRule = Callable[[Site, Sequence[Value]], tuple[Sequence[Value], Sequence[Value]] | None]
 JointRule = Callable[[Site, Sequence[Value], Tangents], tuple[Sequence[Value], Tangents]]
 DependsRule = Callable[[Functions, ir.Operation, Flags], Flags]
 Partial = Callable[[Value, Site], Value]
@@ -172,7 +172,7 @@ class Record:
         reverse: cotangents of the operands from those of the results; also the transpose rule.
         batch: the operation over operands with a batch dimension in front.
         augment: what the primal computation does under differentiation, where it is more than a copy: from the
-            primal operands, the results and the values to save for the rule.
+            primal operands, the results and the values to save for the rule; None if a copy will do.
         joint: results and tangents together from primal operands and tangents, where the primal computation and
             that of tangents must not be taken apart (loops), or can be done at once (calls).
         depends: which results depend on the active operands, where it is not each on any.

@@ -12,11 +12,11 @@ from mycc.passes.fuse import Fuse
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
-from mycc.passes.symbols import Symbols, callees, operations
+from mycc.passes.symbols import Symbols, callees
 
-__all__ = ["check_expanded", "default_pipeline", "expansion", "transforms"]
+__all__ = ["check_expanded", "default_pipeline", "transforms"]
 
-_CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Simplify(), "cse", Fuse()])
+_CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Resolve(), Simplify(), "cse", Fuse()])
 
 
 def transforms(module: ir.Module) -> Pipeline:
@@ -24,14 +24,9 @@ def transforms(module: ir.Module) -> Pipeline:
     return Pipeline([Autodiff() if round_ % 2 == 0 else Batch() for round_ in range(_rounds(module))])
 
 
-def expansion(module: ir.Module) -> Pipeline:
-    """The passes that leave no operation of mycc's dialect in a module."""
-    return transforms(module) + Pipeline([Resolve()])
-
-
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
-    return expansion(module) + _CLEANUP
+    return transforms(module) + _CLEANUP
 
 
 def _rounds(module: ir.Module) -> int:
@@ -40,7 +35,7 @@ def _rounds(module: ir.Module) -> int:
     done_after: dict[str, int] = {}
     for symbol in symbols.callee_first():
         last = 0
-        for op in operations(symbols[symbol]):
+        for op in symbols.referring(symbol):
             for callee in callees(op):
                 ready = done_after.get(callee, 0)
                 transform = match(op)
@@ -58,7 +53,8 @@ def check_expanded(module: ir.Module) -> None:
     Raises:
         MyccError: with the operation and its line; XLA knows none of them.
     """
-    for op in (op for function in Symbols(module).functions.values() for op in operations(function)):
+    symbols = Symbols(module)
+    for op in (op for symbol in symbols.functions for op in symbols.referring(symbol)):
         target = target_of(op)
         if target.startswith("mycc."):
             raise MyccError(

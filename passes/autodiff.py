@@ -11,10 +11,11 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Flags, Split
 from mycc.dialects.transform import AUTODIFF, HANDLED, Transform, match
+from mycc.dialects.types import token
 from mycc.passes.base import Pass, option
 from mycc.passes.derivatives import Derivatives
-from mycc.passes.handles import Key, convert, has_tokens
-from mycc.passes.symbols import Symbols, callees, operations
+from mycc.passes.handles import Key, convert
+from mycc.passes.symbols import Symbols
 
 Value = ir.Value
 T = TypeVar("T")
@@ -39,20 +40,18 @@ class Autodiff(Pass):
         symbols = Symbols(module)
         derivatives = Derivatives(symbols)
         clean: set[str] = set()
-        with_tokens = any(has_tokens(function) for function in symbols.functions.values())
         for symbol in symbols.callee_first():
             _expand_function(symbols, derivatives, symbol, clean, self)
-            if _is_clean(symbols, symbol, clean) and not (with_tokens and has_tokens(symbols[symbol])):
+            if _is_clean(symbols, symbol, clean):
                 clean.add(symbol)
 
 
 def _is_clean(symbols: Symbols, symbol: str, clean: set[str]) -> bool:
-    """Whether neither a function nor one that it calls holds a transform operation."""
-    for op in operations(symbols[symbol]):
-        called = callees(op)
-        if called and (match(op) or any(c not in clean for c in called if c in symbols.functions)):
-            return False
-    return True
+    """Whether neither a function nor one that it calls holds a transform operation, or a handle from elsewhere."""
+    arguments, results = symbols.types(symbol)
+    if token in arguments or token in results or any(match(op) for op in symbols.referring(symbol)):
+        return False
+    return clean.issuperset(symbols.callees(symbol))
 
 
 def _kind(transform: Transform) -> Mode:
@@ -64,7 +63,7 @@ def _kind(transform: Transform) -> Mode:
 
 def _expand_function(symbols: Symbols, derivatives: Derivatives, symbol: str, clean: set[str], options: Autodiff) -> None:
     while True:
-        waiting = [t for op in operations(symbols[symbol]) if (t := match(op)) and t.kind in AUTODIFF and t.callee in clean]
+        waiting = [t for op in symbols.referring(symbol) if (t := match(op)) and t.kind in AUTODIFF and t.callee in clean]
         waiting = [t for t in waiting if options.mode in ("all", _kind(t))]
         handled = next((t for t in waiting if t.kind in HANDLED), None)
         if handled is None:
@@ -81,6 +80,8 @@ def _expand_function(symbols: Symbols, derivatives: Derivatives, symbol: str, cl
         for old, new in zip(transform.op.results, results, strict=True):
             old.replace_all_uses_with(new)
         transform.op.erase()
+    if waiting:
+        symbols.forget(symbol)
 
 
 def _picked(values: Sequence[T], flags: Flags) -> list[T]:

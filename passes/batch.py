@@ -37,24 +37,16 @@ class Batch(Pass):
         batchers: dict[tuple[int, str | None], _Batcher] = {}
         clean: set[str] = set()
         for symbol in symbols.callee_first():
-            waiting = False
-            for op in list(operations(symbols[symbol])):
-                transform = match(op)
-                if transform is None:
-                    continue
-                if transform.kind not in BATCH or transform.callee not in clean:
-                    waiting = True
-                    continue
+            found = [transform for op in symbols.referring(symbol) if (transform := match(op))]
+            ready = [t for t in found if t.kind in BATCH and t.callee in clean]
+            for transform in ready:
                 key = (transform.axis_size, transform.axis_name)
-                batcher = batchers.setdefault(key, _Batcher(symbols, *key))
-                _expand(transform, batcher)
+                _expand(transform, batchers.setdefault(key, _Batcher(symbols, *key)))
                 self.count("vmap operations")
-            if not waiting and all(c in clean or c not in symbols.functions for c in _callees(symbols[symbol])):
+            if ready:
+                symbols.forget(symbol)
+            if len(ready) == len(found) and clean.issuperset(symbols.callees(symbol)):
                 clean.add(symbol)
-
-
-def _callees(function: ir.Operation) -> list[str]:
-    return [callee for op in operations(function) for callee in callees(op)]
 
 
 def _expand(transform: Transform, batcher: _Batcher) -> None:

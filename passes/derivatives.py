@@ -12,11 +12,12 @@ reverse sweep is a transposition of the linear part is from there too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mycc.dialects import ops
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
 from mycc.dialects.mlir import context, ir
-from mycc.dialects.record import Flags, Record, Split, Tangents, accumulate
+from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, accumulate
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
@@ -37,16 +38,42 @@ def record_of(op: ir.Operation, what: str) -> Record:
     return record
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of a function, read once: reading costs more than what is done with it."""
+
+    op: ir.Operation
+    operands: list[Value]
+    """With what the operation's regions capture, which comes last."""
+    results: list[Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A function's body, read once."""
+
+    arguments: list[Value]
+    steps: list[Step]
+    returned: list[Value]
+
+    @staticmethod
+    def of(block: ir.Block) -> Body:
+        """Read a block."""
+        steps = [Step(op := o.operation, inputs(op), list(op.results)) for o in block.operations]
+        return Body(list(block.arguments), steps[:-1], steps[-1].operands)
+
+
 class Site:
     """One operation under differentiation, as `mycc.dialects.record.Site` describes it to rules."""
 
-    __slots__ = ("_builder", "_saved", "active", "functions", "op", "operands", "reversing", "transposing", "wanted")
+    __slots__ = ("_builder", "_results", "_saved", "active", "functions", "op", "operands", "reversing", "transposing", "wanted")
 
-    def __init__(self, builder: _Builder, op: ir.Operation, operands: list[Value], active: Flags, wanted: Flags) -> None:
+    def __init__(self, builder: _Builder, step: Step, active: Flags, wanted: Flags) -> None:
         self._builder = builder
-        self.operands = operands
+        self.operands = step.operands
+        self._results = step.results
         self._saved: Sequence[Value] = ()
-        self.op = op
+        self.op = step.op
         self.active = active
         self.wanted = wanted
         self.functions = builder.functions
@@ -57,7 +84,7 @@ class Site:
         return self._builder.primal(self.operands[index], self.op)
 
     def result(self, index: int) -> Value:
-        return self._builder.primal(self.op.results[index], self.op)
+        return self._builder.primal(self._results[index], self.op)
 
     def saved(self, index: int) -> Value:
         return self._builder.carry(self._saved[index])
@@ -65,6 +92,11 @@ class Site:
     @property
     def inputs(self) -> int:
         return len(self.operands)
+
+    @property
+    def results(self) -> list[Value]:
+        """The results, as values of the source."""
+        return self._results
 
     def save(self, values: Sequence[Value]) -> None:
         """Keep what ``augment`` saved, as values of the primal function."""
@@ -100,6 +132,7 @@ class Derivatives:
         self._jvps: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
+        self._bodies: dict[str, Body] = {}
 
     def split(self, callee: str, active: Flags, seeded: Flags | None) -> Split:
         """Split a function at its active arguments; in reverse, for the results that get cotangents."""
@@ -126,31 +159,37 @@ class Derivatives:
         """Which results of a function depend differentiably on its active arguments."""
         key = (callee, active)
         if key not in self._depends:
-            block = self.symbols.block(callee)
-            values = self.active_values(block, active)
-            returned = block.operations[len(block.operations) - 1].operands
-            self._depends[key] = tuple(value in values for value in returned)
+            body = self.body(callee)
+            values = self.active_values(body, active)
+            self._depends[key] = tuple(value in values for value in body.returned)
         return self._depends[key]
 
-    def active_values(self, block: ir.Block, active: Flags) -> set[Value]:
+    def body(self, callee: str) -> Body:
+        """A function's body."""
+        if callee not in self._bodies:
+            self._bodies[callee] = Body.of(self.symbols.block(callee))
+        return self._bodies[callee]
+
+    def active_values(self, body: Body, active: Flags) -> set[Value]:
         """The values of a function's body that depend differentiably on its active arguments."""
         values = {
             argument
-            for argument, flag in zip(block.arguments, active, strict=True)
+            for argument, flag in zip(body.arguments, active, strict=True)
             if flag and is_differentiable(argument.type)
         }
-        for op in block.operations:
-            operation = op.operation
-            flags = tuple(value in values for value in inputs(operation))
-            results = operation.results
-            if not any(flags) or not len(results):
+        for step in body.steps:
+            if values.isdisjoint(step.operands) or not step.results:
                 continue
-            record = record_of(operation, "differentiate")
+            record = record_of(step.op, "differentiate")
             if record.kind == "inactive":
                 continue
-            _check_captures(operation, record, flags)
-            reached = (True,) * len(results) if record.depends is None else record.depends(self, operation, flags)
-            values.update(r for r, flag in zip(results, reached, strict=True) if flag and is_differentiable(r.type))
+            if record.depends is None and len(step.operands) == len(step.op.operands):
+                values.update(r for r in step.results if is_differentiable(r.type))
+                continue
+            flags = tuple(value in values for value in step.operands)
+            _check_captures(step.op, record, flags)
+            reached = record.depends(self, step.op, flags) if record.depends else (True,) * len(step.results)
+            values.update(r for r, flag in zip(step.results, reached, strict=True) if flag and is_differentiable(r.type))
         return values
 
     def outline(self, op: ir.Operation, region: int) -> str:
@@ -176,14 +215,16 @@ class _Builder:
         self.callee = callee
         self.transposing = transposing
         self.reversing = seeded is not None
-        self.source = symbols.block(callee)
+        self.source = functions.body(callee)
         self.location: ir.Location = symbols[callee].location
-        self.arguments = list(self.source.arguments)
+        self.arguments = self.source.arguments
         self.active_arguments = active
         self.one_function = transposing
         """Whether the primal and the linear computation share a function."""
+        self.copies: list[ir.Operation] | None = None
+        """The operations of a whole copy of the function, in the order of the source's, where there is one."""
         self.active = functions.active_values(self.source, active)
-        self.returned: list[Value] = list(self.source.operations[len(self.source.operations) - 1].operands)
+        self.returned = self.source.returned
         self.seeded = seeded or tuple(value in self.active for value in self.returned)
         self.primals: dict[Value, Value] = {}
         """From a value of the source to its counterpart in the primal function."""
@@ -235,16 +276,17 @@ class _Builder:
     def split(self) -> Split:
         """The primal function with residuals, and the linear one."""
         symbols = self.functions.symbols
-        types = [argument.type for argument in self.arguments]
         flags = self.seeded if self.reversing else self.active_arguments
         ends = self.returned if self.reversing else self.arguments
         seeds = [value.type for value, flag in zip(ends, flags, strict=True) if flag]
         kind = "pullback" if self.reversing else "pushforward"
-        primal, primal_block = symbols.new(f"{self.callee}.fwd", types, self.location)
+        primal, block = symbols.copy(self.callee, f"{self.callee}.fwd")
         linear, self.linear_block = symbols.new(f"{self.callee}.{kind}", seeds, self.location)
-        self.primal_end = ir.InsertionPoint(primal_block)
         self.linear_end = ir.InsertionPoint(self.linear_block)
-        self.primals = dict(zip(self.arguments, primal_block.arguments, strict=True))
+        self.copies = [op.operation for op in block.operations]
+        self.primals = dict(zip(self.arguments, block.arguments, strict=True))
+        for step, copy in zip(self.source.steps, self.copies, strict=True):
+            self.primals.update(zip(step.results, copy.results, strict=True))
         seed_values = list(self.linear_block.arguments)
         with context, self.location:
             results = self._reverse(seed_values) if self.reversing else self._forward(seed_values)
@@ -290,24 +332,24 @@ class _Builder:
     def _forward(self, seeds: list[Value]) -> Tangents:
         flagged = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if flag]
         tangents: dict[Value, Value] = dict(zip(flagged, seeds, strict=True))
-        for op in self._body():
-            operands = inputs(op)
+        for position, step in enumerate(self.source.steps):
+            op, operands = step.op, step.operands
             active = tuple(operand in tangents for operand in operands)
-            if not any(active) or not any(result in self.active for result in op.results):
-                self._copy(op, operands)
+            if not any(active) or self.active.isdisjoint(step.results):
+                self._primal_part(position)
                 continue
             record = record_of(op, "differentiate")
-            site = Site(self, op, operands, active, ())
+            site = Site(self, step, active, ())
             incoming = [tangents.get(operand) for operand in operands]
             if self.one_function and record.joint is not None:
                 with op.location, self.linear_end:
                     results, outgoing = record.joint(site, [self.primals[operand] for operand in operands], incoming)
-                self.primals.update(zip(op.results, results, strict=True))
+                self.primals.update(zip(step.results, results, strict=True))
             else:
-                self._copy(op, operands, site)
+                self._primal_part(position, site, record)
                 with op.location, self.linear_end:
                     outgoing = record.forward(site, incoming)
-            for result, tangent in zip(op.results, outgoing, strict=True):
+            for result, tangent in zip(step.results, outgoing, strict=True):
                 if tangent is not None and result in self.active:
                     tangents[result] = tangent
         return [tangents.get(value) for value in self.returned]
@@ -315,16 +357,16 @@ class _Builder:
     def _reverse(self, seeds: list[Value]) -> Tangents:
         useful = self._useful()
         sites: list[tuple[Site, Record]] = []
-        for op in self._body():
-            operands = inputs(op)
-            wanted = tuple(result in useful for result in op.results)
-            active = tuple(operand in self.active for operand in operands)
-            takes_part = any(active) and any(wanted)
-            site = Site(self, op, operands, active, wanted) if takes_part else None
-            if site is not None:
-                sites.append((site, record_of(op, "differentiate")))
-            if not (self.transposing and any(active)):
-                self._copy(op, operands, site)
+        for position, step in enumerate(self.source.steps):
+            active = tuple(operand in self.active for operand in step.operands)
+            if any(active) and not useful.isdisjoint(step.results):
+                site = Site(self, step, active, tuple(result in useful for result in step.results))
+                record = record_of(step.op, "differentiate")
+                sites.append((site, record))
+                if not self.transposing:
+                    self._primal_part(position, site, record)
+            elif not (self.transposing and any(active)):
+                self._primal_part(position)
         cotangents: dict[Value, Value | None] = {}
         remaining = iter(seeds)
         with self.linear_end:
@@ -339,7 +381,7 @@ class _Builder:
         return [cotangents.get(a) if flag else None for a, flag in zip(self.arguments, self.active_arguments, strict=True)]
 
     def _pull(self, site: Site, record: Record, cotangents: dict[Value, Value | None]) -> None:
-        incoming = [cotangents.pop(result, None) for result in site.op.results]
+        incoming = [cotangents.pop(result, None) for result in site.results]
         if all(value is None for value in incoming):
             return
         with site.op.location, self.linear_end:
@@ -348,31 +390,44 @@ class _Builder:
                 if flag and cotangent is not None:
                     cotangents[operand] = accumulate(cotangents.get(operand), cotangent)
 
-    def _body(self) -> list[ir.Operation]:
-        body = [op.operation for op in self.source.operations]
-        return body[:-1]
-
     def _useful(self) -> set[Value]:
         """Active values on which a seeded result depends."""
         useful = {v for v, flag in zip(self.returned, self.seeded, strict=True) if flag and v in self.active}
-        for op in reversed(self._body()):
-            if any(result in useful for result in op.results):
-                useful.update(operand for operand in inputs(op) if operand in self.active)
+        for step in reversed(self.source.steps):
+            if not useful.isdisjoint(step.results):
+                useful.update(operand for operand in step.operands if operand in self.active)
         return useful
 
-    def _copy(self, op: ir.Operation, operands: list[Value], site: Site | None = None) -> None:
-        """Copy an operation into the primal function, augmented if it takes part in the derivative."""
-        values = [self._primal(operand, op) for operand in operands]
-        augment = None if site is None else record_of(op, "differentiate").augment
-        with op.location, self.primal_end:
-            if site is not None and augment is not None:
-                results, saved = augment(site, values)
-                site.save(saved)
-            else:
-                copy = ops.rebuild(op, values[: len(op.operands)])
+    def _primal_part(self, position: int, site: Site | None = None, record: Record | None = None) -> None:
+        """The primal computation of an operation: a copy, or what its record does if it takes part."""
+        step = self.source.steps[position]
+        if site is not None and record is not None and record.augment is not None and self._augment(position, site, record.augment):
+            return
+        if self.copies is None:
+            values = [self._primal(operand, step.op) for operand in step.operands]
+            with self.primal_end:
+                copy = ops.rebuild(step.op, values[: len(step.op.operands)])
                 remap_captures(copy, self.primals)
-                results = list(copy.results)
-        self.primals.update(zip(op.results, results, strict=True))
+            self.primals.update(zip(step.results, copy.results, strict=True))
+
+    def _augment(self, position: int, site: Site, augment: AugmentRule) -> bool:
+        """Put what a record does in the place of an operation; false if a copy will do."""
+        step = self.source.steps[position]
+        values = [self._primal(operand, step.op) for operand in step.operands]
+        place = self.primal_end if self.copies is None else ir.InsertionPoint(self.copies[position])
+        with step.op.location, place:
+            augmented = augment(site, values)
+        if augmented is None:
+            return False
+        results, saved = augmented
+        site.save(saved)
+        if self.copies is not None:
+            copy = self.copies[position]
+            for old, new in zip(copy.results, results, strict=True):
+                old.replace_all_uses_with(new)
+            copy.erase()
+        self.primals.update(zip(step.results, results, strict=True))
+        return True
 
 
 __all__ = ["Derivatives", "record_of"]

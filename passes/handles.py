@@ -24,15 +24,7 @@ from mycc.passes.symbols import Symbols, callees, operations
 Value = ir.Value
 Key = tuple[str, Flags, Flags, bool]
 
-__all__ = ["Key", "convert", "has_tokens"]
-
-
-def has_tokens(function: ir.Operation) -> bool:
-    """Whether any value in a function is a token."""
-    for block in function.regions[0].blocks:
-        if any(argument.type == token for argument in block.arguments):
-            return True
-    return any(value.type == token for op in operations(function) for value in (*op.operands, *op.results))
+__all__ = ["Key", "convert"]
 
 
 @dataclass
@@ -142,6 +134,7 @@ class _Conversion:
                     block.erase_argument(index)
             for symbol, _ in touched:
                 self.symbols.retype(symbol)
+                self.symbols.forget(symbol)
 
     def _touches(self, function: ir.Operation) -> bool:
         if any(argument in self.members for argument in function.regions[0].blocks[0].arguments):

@@ -9,7 +9,7 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.transform import axis_name_of, target_of
 from mycc.passes.base import Pass
-from mycc.passes.symbols import Symbols, operations
+from mycc.passes.symbols import Symbols
 
 __all__ = ["Resolve"]
 
@@ -25,7 +25,7 @@ class Resolve(Pass):
         symbols = Symbols(module)
         # What vmap was expanded from still names its axis, and is dead.
         for symbol in symbols.reachable():
-            for op in list(operations(symbols[symbol])):
+            for op in symbols.referring(symbol):
                 target = target_of(op)
                 if target == "mycc.stop_gradient":
                     op.results[0].replace_all_uses_with(op.operands[0])

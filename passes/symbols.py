@@ -20,6 +20,9 @@ def operations(function: ir.Operation) -> Iterator[ir.Operation]:
                     yield from operations(op.operation)
 
 
+_REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
+
+
 def callees(op: ir.Operation) -> list[str]:
     """The symbols of functions that an operation refers to."""
     attributes = op.attributes
@@ -84,6 +87,7 @@ class Symbols:
             for op in module.body.operations
             if op.operation.name == "func.func"
         }
+        self._referring: dict[str, list[ir.Operation]] = {}
         self._outlined: dict[tuple[ir.Operation, int], str] = {}
 
     def __getitem__(self, symbol: str) -> ir.Operation:
@@ -93,6 +97,21 @@ class Symbols:
         """The body of a function."""
         return self.functions[symbol].regions[0].blocks[0]
 
+    def referring(self, symbol: str) -> list[ir.Operation]:
+        """The calls, custom calls and composites in a function; read once, until `forget`."""
+        found = self._referring.get(symbol)
+        if found is None:
+            found = self._referring[symbol] = [op for op in operations(self.functions[symbol]) if op.name in _REFERRING]
+        return found
+
+    def forget(self, symbol: str) -> None:
+        """Read a function anew, after its operations have changed."""
+        self._referring.pop(symbol, None)
+
+    def callees(self, symbol: str) -> list[str]:
+        """The functions of the module that a function refers to."""
+        return [callee for op in self.referring(symbol) for callee in callees(op) if callee in self.functions]
+
     def types(self, symbol: str) -> tuple[list[ir.Type], list[ir.Type]]:
         """The argument and result types of a function."""
         type_ = self.functions[symbol].attributes["function_type"].value
@@ -100,14 +119,33 @@ class Symbols:
 
     def new(self, base: str, arguments: Sequence[ir.Type], location: ir.Location = unknown) -> tuple[str, ir.Block]:
         """Append a private function with a fresh name and an open body; `close` gives it its type."""
-        name, n = base, 0
-        while name in self.functions:
-            n += 1
-            name = f"{base}.{n}"
+        name = self._fresh(base)
         with context, location, ir.InsertionPoint(self.module.body):
             function = func.FuncOp(name, (list(arguments), []), visibility="private")
         self.functions[name] = function.operation
         return name, function.operation.regions[0].blocks.append(*arguments, arg_locs=[location] * len(arguments))
+
+    def copy(self, symbol: str, base: str) -> tuple[str, ir.Block]:
+        """Append a private copy of a function with a fresh name, its return taken off; `close` ends it again."""
+        name = self._fresh(base)
+        with context, ir.InsertionPoint(self.module.body):
+            function = self.functions[symbol].clone()
+            function.attributes["sym_name"] = ir.StringAttr.get(name)
+            function.attributes["sym_visibility"] = ir.StringAttr.get("private")
+            for attribute in ("arg_attrs", "res_attrs"):
+                if attribute in function.attributes:
+                    del function.attributes[attribute]
+        self.functions[name] = function.operation
+        block = self.block(name)
+        block.operations[len(block.operations) - 1].operation.erase()
+        return name, block
+
+    def _fresh(self, base: str) -> str:
+        name, n = base, 0
+        while name in self.functions:
+            n += 1
+            name = f"{base}.{n}"
+        return name
 
     def close(self, symbol: str, results: Sequence[ir.Value]) -> None:
         """End a function's body with the values it returns, and set its type from both ends."""
@@ -153,7 +191,7 @@ class Symbols:
             name = waiting.pop()
             if name in self.functions and name not in found:
                 found[name] = None
-                waiting += [callee for op in operations(self.functions[name]) for callee in callees(op)]
+                waiting += self.callees(name)
         return list(found)
 
     def callee_first(self) -> list[str]:
@@ -173,6 +211,5 @@ class Symbols:
                     continue
                 state[symbol] = False
                 stack.append((symbol, True))
-                for op in operations(self.functions[symbol]):
-                    stack.extend((c, False) for c in callees(op) if c in self.functions and c not in state)
+                stack.extend((callee, False) for callee in self.callees(symbol) if callee not in state)
         return order

@@ -56,7 +56,7 @@ def winner(site: Site, index: int) -> Value:
     return site.saved(_tracked(site.op, site.active).index(_selection(site.op, index)))
 
 
-def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
     """The reduction with the positions that its derivative needs as further results, which are saved.
 
     The operands are followed by what the body captures: constants, of which the new body gets copies.
@@ -64,7 +64,7 @@ def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Seq
     op = site.op
     tracked = _tracked(op, site.active)
     if not tracked and len(operands) == len(op.operands):
-        return list(ops.rebuild(op, operands).results), []
+        return None
     count, extra = len(op.results), len(tracked)
     shape, dims = tuple(operands[0].type.shape), tuple(op.attributes["dimensions"])
     wide = math.prod(shape[d] for d in dims) >= 2**31
