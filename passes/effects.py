@@ -6,6 +6,8 @@ the question is answered here, by name: an operation that is not known to be fre
 
 from __future__ import annotations
 
+import functools
+
 from mycc.dialects.mlir import ir
 
 __all__ = ["Effects"]
@@ -57,9 +59,7 @@ class Effects:
             return self._is_pure_function(op.attributes["callee"])
         if name == "stablehlo.composite":
             return self._is_pure_function(op.attributes["decomposition"])
-        if name in _EFFECTS or name.partition(".")[0] not in _PURE_DIALECTS:
-            return False
-        return self._regions_are_pure(op)
+        return _may_be_pure(name) and (not len(op.regions) or self._regions_are_pure(op))
 
     def _regions_are_pure(self, op: ir.Operation) -> bool:
         for region in op.regions:
@@ -87,6 +87,11 @@ class Effects:
         pure = function is not None and bool(function.regions[0].blocks) and self._regions_are_pure(function)
         self._pure_functions[name] = pure
         return pure
+
+
+@functools.cache
+def _may_be_pure(name: str) -> bool:
+    return name not in _EFFECTS and name.partition(".")[0] in _PURE_DIALECTS
 
 
 def _custom_call_is_pure(op: ir.Operation) -> bool:

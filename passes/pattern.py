@@ -21,6 +21,7 @@ one crashes the process), so a pattern must not keep any beyond its return.
 from __future__ import annotations
 
 import abc
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -39,6 +40,9 @@ Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 _REWRITES_PER_OP = 32
 _MIN_REWRITES = 10_000
 
+# Of operations with more operands (concatenate) every pattern is tried.
+_MAX_KEY = 4
+
 
 class NoMatch(Exception):
     """A pattern asked for what a value does not have, such as a shape that is known before run time."""
@@ -50,30 +54,30 @@ class Op:
     Attributes:
         op: the operation.
         name: its name, ``stablehlo.add``.
+        operands: its operands.
         results: its results.
     """
 
-    __slots__ = ("_operands", "_producers", "_views", "name", "op", "results")
+    __slots__ = ("_views", "name", "op", "operands", "results")
+
+    operands: list[ir.Value]
 
     def __init__(self, op: ir.Operation, views: dict[int, Op]) -> None:
         self.op = op
         self.name: str = op.name
         self._views = views
-        self._operands: list[ir.Value] | None = None
-        self._producers: dict[int, Op | None] = {}
         values = op.results
         # Iterating over the bindings' sequences costs three times as much as indexing them.
         self.results: list[ir.Value] = [values[i] for i in range(len(values))]
         for value in self.results:
             views[hash(value)] = self
 
-    @property
-    def operands(self) -> list[ir.Value]:
-        """The operands."""
-        found = self._operands
-        if found is None:
-            values = self.op.operands
-            found = self._operands = [values[i] for i in range(len(values))]
+    def __getattr__(self, name: str) -> Any:
+        # Only `operands` is ever unset: before it is first read, and after it may have changed.
+        if name != "operands":
+            raise AttributeError(name)
+        values = self.op.operands
+        found = self.operands = [values[i] for i in range(len(values))]
         return found
 
     def operand(self, index: int) -> ir.Value:
@@ -97,30 +101,22 @@ class Op:
 
     def producer(self, index: int, name: str | None = None) -> Op | None:
         """The operation that defines an operand; None for a block's argument, or one of another name."""
-        producers = self._producers
-        found: Any = producers.get(index, _UNREAD)
-        if found is _UNREAD:
-            value = self.operands[index]
-            found = self._views.get(hash(value))
-            if found is None and not isinstance(value, ir.BlockArgument):
-                # Still being built by the pattern: the driver meets it later, and must find it new.
-                found = Op(value.owner.operation, {})
-            producers[index] = found
+        value = self.operands[index]
+        found = self._views.get(hash(value))
+        if found is None and not isinstance(value, ir.BlockArgument):
+            # Still being built by the pattern: the driver meets it later, and must find it new.
+            found = Op(value.owner.operation, {})
         if found is None or (name is not None and found.name != name):
             return None
-        result: Op = found
-        return result
+        return found
 
     def attribute(self, name: str) -> Any:
         """An attribute, or None where the operation has none of that name."""
         return self.op.attributes.get(name, None)
 
     def _reset(self) -> None:
-        self._operands = None
-        self._producers = {}
-
-
-_UNREAD = object()
+        with contextlib.suppress(AttributeError):
+            del self.operands
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...]:
@@ -145,6 +141,10 @@ class Pattern(abc.ABC):
     """A rewrite of one operation and what surrounds it. The docstring's first line says what it does."""
 
     op_names: ClassVar[tuple[str, ...]]
+    """The operations that the pattern starts from. They must have results."""
+
+    producers: ClassVar[tuple[str, ...]] = ()
+    """Operations of which one must define an operand, or the pattern is not even tried; () for any."""
 
     @abc.abstractmethod
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
@@ -156,15 +156,39 @@ class Pattern(abc.ABC):
         return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__.strip("_")).lower()
 
 
+Candidate = tuple[Callable[[Op, "Rewriter"], bool], str]
+
+
 class PatternSet:
     """Patterns by the operations they start from; build it once, it is independent of any module."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self.patterns = tuple(patterns)
-        self.by_name: dict[str, list[tuple[Callable[[Op, Rewriter], bool], str]]] = {}
+        self._by_name: dict[str, list[Pattern]] = {}
         for pattern in self.patterns:
             for name in pattern.op_names:
-                self.by_name.setdefault(name, []).append((pattern.match_and_rewrite, pattern.label))
+                self._by_name.setdefault(name, []).append(pattern)
+        self._candidates: dict[tuple[str, ...], tuple[Candidate, ...]] = {}
+
+    def candidates(self, op: Op) -> tuple[Candidate, ...]:
+        """The patterns that may match an operation, by its name and those of its operands' producers."""
+        name = op.name
+        if name not in self._by_name:
+            return ()
+        views = op._views
+        names = [name]
+        for value in op.operands[:_MAX_KEY]:
+            producer = views.get(hash(value))
+            names.append("" if producer is None else producer.name)
+        key = tuple(names)
+        found = self._candidates.get(key)
+        if found is None:
+            found = self._candidates[key] = tuple(
+                (p.match_and_rewrite, p.label)
+                for p in self._by_name[name]
+                if len(names) > _MAX_KEY or not p.producers or not set(p.producers).isdisjoint(names[1:])
+            )
+        return found
 
 
 def nested_ops(root: ir.Operation) -> list[ir.Operation]:
@@ -345,14 +369,13 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
     limit = max(_MIN_REWRITES, _REWRITES_PER_OP * len(rewriter)) if max_rewrites is None else max_rewrites
     counts: Counter[str] = Counter()
     fired = 0
-    by_name, is_pure = patterns.by_name, rewriter.effects.is_pure
-    nothing: list[tuple[Callable[[Op, Rewriter], bool], str]] = []
+    candidates, is_pure = patterns.candidates, rewriter.effects.is_pure
     while (op := rewriter.next()) is not None:
         if _is_unused(op.results) and is_pure(op.op, op.name):
             rewriter.erase(op)
             counts["dead"] += 1
             continue
-        for match_and_rewrite, label in by_name.get(op.name, nothing):
+        for match_and_rewrite, label in candidates(op):
             try:
                 matched = match_and_rewrite(op, rewriter)
             except NoMatch:
@@ -367,6 +390,8 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
 
 
 def _is_unused(results: list[ir.Value]) -> bool:
+    if len(results) == 1:
+        return next(results[0].uses, None) is None
     return all(next(value.uses, None) is None for value in results)
 
 

@@ -10,7 +10,7 @@ import math
 
 from mycc.dialects import ops
 from mycc.passes.pattern import Op, Pattern, Rewriter
-from mycc.passes.simplify.match import direction, filled, is_float, splat_of, splat_operand
+from mycc.passes.simplify.match import CONSTANT, direction, filled, is_float, splat_of, splat_operand
 
 __all__ = ["PATTERNS"]
 
@@ -50,6 +50,7 @@ class IdentityElement(Pattern):
     """x + 0, x - 0, x * 1, x / 1, x and true, max(x, -inf), ... are x."""
 
     op_names = tuple(_RIGHT_IDENTITY)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         if _is_identity(op.name, splat_operand(op, 1)):
@@ -63,6 +64,7 @@ class AbsorbingElement(Pattern):
     """x * 0 and x and false are 0; x or true is true. Not for floats: inf * 0 is not 0."""
 
     op_names = ("stablehlo.multiply", "stablehlo.and", "stablehlo.or")
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         for index in (0, 1):
@@ -79,6 +81,10 @@ class Involution(Pattern):
     """-(-x) and not not x are x."""
 
     op_names = (_NEGATE, _NOT)
+    producers = (
+        _NEGATE,
+        _NOT,
+    )
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, op.name)
@@ -89,6 +95,7 @@ class SumWithNegation(Pattern):
     """x + (-y) is x - y, (-x) + y is y - x, x - (-y) is x + y."""
 
     op_names = ("stablehlo.add", "stablehlo.subtract")
+    producers = (_NEGATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.operands
@@ -108,6 +115,7 @@ class ProductOfNegations(Pattern):
     """(-x) * (-y) is x * y, (-x) / (-y) is x / y."""
 
     op_names = ("stablehlo.multiply", "stablehlo.divide")
+    producers = (_NEGATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, _NEGATE), op.producer(1, _NEGATE)
@@ -121,6 +129,7 @@ class ProductOfNegationAndConstant(Pattern):
     """(-x) * c is x * (-c)."""
 
     op_names = ("stablehlo.multiply",)
+    producers = (_NEGATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         for index in (0, 1):
@@ -137,6 +146,7 @@ class ProductWithMinusOne(Pattern):
     """x * (-1) and x / (-1) are -x."""
 
     op_names = ("stablehlo.multiply", "stablehlo.divide")
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.operands
@@ -206,6 +216,7 @@ class SelectOfNot(Pattern):
     """select(not p, x, y) is select(p, y, x)."""
 
     op_names = ("stablehlo.select",)
+    producers = (_NOT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         negated = op.producer(0, _NOT)
@@ -219,6 +230,10 @@ class AbsOfNegation(Pattern):
     """abs(-x) and abs(abs(x)) are abs(x)."""
 
     op_names = ("stablehlo.abs",)
+    producers = (
+        "stablehlo.abs",
+        _NEGATE,
+    )
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0)
@@ -233,6 +248,7 @@ class PartOfComplex(Pattern):
     """real(complex(x, y)) is x, imag(complex(x, y)) is y."""
 
     op_names = ("stablehlo.real", "stablehlo.imag")
+    producers = ("stablehlo.complex",)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, "stablehlo.complex")
@@ -245,6 +261,7 @@ class ComplexOfParts(Pattern):
     """complex(real(z), imag(z)) is z."""
 
     op_names = ("stablehlo.complex",)
+    producers = ("stablehlo.real",)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, "stablehlo.real"), op.producer(1, "stablehlo.imag")
@@ -257,6 +274,7 @@ class ComparisonWithBoolean(Pattern):
     """p != false and p == true are p; p == false and p != true are not p."""
 
     op_names = ("stablehlo.compare",)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_of(op.producer(1))

@@ -16,6 +16,7 @@ from mycc.dialects import ops
 from mycc.passes.pattern import Op, Pattern, Rewriter
 from mycc.passes.simplify.match import (
     BROADCAST,
+    CONSTANT,
     RESHAPE,
     TRANSPOSE,
     array_of,
@@ -65,6 +66,7 @@ class ArithmeticOnSplats(Pattern):
     """Arithmetic, logic and comparison of constants with all elements equal."""
 
     op_names = (*_UNARY, *_BINARY, "stablehlo.compare")
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         numbers = []
@@ -99,6 +101,7 @@ class ConvertOfSplat(Pattern):
     """A conversion of a constant with all elements equal."""
 
     op_names = ("stablehlo.convert",)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -117,12 +120,14 @@ class ShapeOfSplat(Pattern):
 
     op_names = (
         BROADCAST,
+        CONSTANT,
         RESHAPE,
         TRANSPOSE,
         "stablehlo.slice",
         "stablehlo.reverse",
         "stablehlo.dynamic_slice",
     )
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -133,6 +138,7 @@ class PadOfSplat(Pattern):
     """Padding a constant with its own number gives a larger constant."""
 
     op_names = ("stablehlo.pad",)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -145,6 +151,7 @@ class ConcatenateOfSplats(Pattern):
     """Joining constants with one number in all of them gives a larger constant."""
 
     op_names = ("stablehlo.concatenate",)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -159,6 +166,7 @@ class ShapeOfConstant(Pattern):
     """A reshaped or transposed constant of few elements is built in its final shape."""
 
     op_names = (RESHAPE, TRANSPOSE)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         source = op.producer(0)

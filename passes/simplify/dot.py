@@ -23,6 +23,7 @@ class TransposeOfDot(Pattern):
     """transpose(dot(x, y)) is dot(y, x), where the free dimensions of x and y change places."""
 
     op_names = (TRANSPOSE,)
+    producers = (_DOT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         dot = op.producer(0, _DOT)
@@ -51,7 +52,7 @@ class TransposeOfDot(Pattern):
                 ),
             )
         if precision is not None:
-            precision = ir.ArrayAttr.get(list(precision)[::-1])
+            precision = ir.ArrayAttr.get(list(precision)[::-1], context=op.op.context)
         return rewriter.replace(
             op,
             lambda: ops.dot_general(
@@ -69,6 +70,7 @@ class DotOfTranspose(Pattern):
     """dot(transpose(x), y) is dot(x, y) with other numbers, where x's free dimensions keep their order."""
 
     op_names = (_DOT,)
+    producers = (TRANSPOSE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         numbers = dot_numbers(op)

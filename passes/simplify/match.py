@@ -79,10 +79,22 @@ def splat_operand(op: Op, index: int) -> Number | None:
     return splat_of(op.producer(index))
 
 
+_MAX_CACHED = 4096
+_splat_attributes: dict[tuple[ir.Type, str], ir.Attribute] = {}
+
+
 def filled(op: Op, number: Any) -> ir.Value:
     """Builds a constant of the type of an operation's result, all elements one number."""
     op.shape  # noqa: B018 - a dynamic shape ends the match here
-    return ops.full(op.type, number)
+    type_ = op.type
+    # repr tells 0.0 from -0.0, and the type tells 1 from True.
+    key = (type_, repr(number))
+    value = _splat_attributes.get(key)
+    if value is None:
+        if len(_splat_attributes) >= _MAX_CACHED:
+            _splat_attributes.clear()
+        value = _splat_attributes[key] = ops.splat(type_, number)
+    return ir.Operation.create(CONSTANT, [type_], [], {"value": value}).result
 
 
 def array_of(op: Op | None, limit: int) -> np.ndarray[Any, Any] | None:

@@ -10,7 +10,7 @@ from ml_dtypes import finfo
 
 from mycc.dialects import ops
 from mycc.passes.pattern import Op, Pattern, Rewriter, static_shape
-from mycc.passes.simplify.match import BROADCAST, dtype_of, filled, ints, reduction, splat_operand
+from mycc.passes.simplify.match import BROADCAST, CONSTANT, dtype_of, filled, ints, reduction, splat_operand
 
 __all__ = ["PATTERNS"]
 
@@ -47,6 +47,7 @@ class ReduceOfBroadcast(Pattern):
     """
 
     op_names = (_REDUCE,)
+    producers = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -87,6 +88,7 @@ class ReduceOfSplat(Pattern):
     """A maximum of one number is that number, a sum of it a multiple, a product of ones is one."""
 
     op_names = (_REDUCE,)
+    producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -108,6 +110,7 @@ class ReduceOfReshape(Pattern):
     """A reduction of a reshape that only adds dimensions of size 1, all of them reduced, needs no reshape."""
 
     op_names = (_REDUCE,)
+    producers = ("stablehlo.reshape",)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, "stablehlo.reshape")
@@ -133,10 +136,10 @@ def _exact_sum(number: float, count: int, dtype: np.dtype[Any]) -> float | None:
         return number
     if dtype.kind == "b":
         return None
-    total = number * count
+    total: float = number * count
     if dtype.kind in "iu":
-        bits = np.iinfo(dtype).bits
-        wrapped = int(total) % 2**bits
+        bits = int(np.iinfo(dtype).bits)
+        wrapped: int = int(total) % 2**bits
         return wrapped - 2**bits if dtype.kind == "i" and wrapped >= 2 ** (bits - 1) else wrapped
     if count & (count - 1) and (not float(number).is_integer() or abs(total) > 2 ** int(finfo(dtype).nmant)):
         return None

@@ -41,6 +41,7 @@ class ConvertOfConvert(Pattern):
     """convert(convert(x)) is one conversion, where the first one loses nothing."""
 
     op_names = (_CONVERT,)
+    producers = (_CONVERT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _CONVERT)
@@ -66,6 +67,7 @@ class ReshapeOfReshape(Pattern):
     """reshape(reshape(x)) is one reshape."""
 
     op_names = (RESHAPE,)
+    producers = (RESHAPE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, RESHAPE)
@@ -108,6 +110,7 @@ class BroadcastOfBroadcast(Pattern):
     """broadcast(broadcast(x)) is one broadcast."""
 
     op_names = (BROADCAST,)
+    producers = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -136,6 +139,7 @@ class BroadcastOfReshape(Pattern):
     """A broadcast of a reshape that only adds or drops dimensions of size 1 needs no reshape."""
 
     op_names = (BROADCAST,)
+    producers = (RESHAPE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, RESHAPE)
@@ -163,6 +167,7 @@ class ReshapeOfBroadcast(Pattern):
     """A reshape that only adds or drops dimensions of size 1 of a broadcast is another broadcast."""
 
     op_names = (RESHAPE,)
+    producers = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -184,6 +189,7 @@ class TransposeOfBroadcast(Pattern):
     """transpose(broadcast(x)) is another broadcast, where x's dimensions keep their order."""
 
     op_names = (TRANSPOSE,)
+    producers = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -225,6 +231,7 @@ class ElementwiseOfBroadcasts(Pattern):
     """f(broadcast(x), broadcast(y)) is broadcast(f(x, y)), where both are spread alike; constants count."""
 
     op_names = _ELEMENTWISE
+    producers = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         if len(op.operands) > 2:
@@ -264,6 +271,7 @@ class ReshapeOfUnaryOfReshape(Pattern):
     """reshape(f(reshape(x))) back to the shape of x is f(x), for an elementwise f of one operand."""
 
     op_names = (RESHAPE,)
+    producers = (*_ELEMENTWISE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         middle = op.producer(0)

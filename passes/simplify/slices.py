@@ -41,6 +41,7 @@ class SliceOfSlice(Pattern):
     """slice(slice(x)) is one slice."""
 
     op_names = (_SLICE,)
+    producers = (_SLICE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _SLICE)
@@ -59,6 +60,7 @@ class SliceOfConcatenate(Pattern):
     """A slice that lies inside one piece of a concatenation is a slice of that piece."""
 
     op_names = (_SLICE,)
+    producers = (_CONCATENATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _CONCATENATE)
@@ -83,6 +85,7 @@ class SliceOfPad(Pattern):
     """A slice of a pad that sees only what was padded is a slice of that."""
 
     op_names = (_SLICE,)
+    producers = (_PAD,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _PAD)
@@ -111,6 +114,7 @@ class SliceOfBroadcast(Pattern):
     """A slice of a broadcast is a broadcast of a slice."""
 
     op_names = (_SLICE,)
+    producers = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -147,6 +151,7 @@ class PadOfPad(Pattern):
     """pad(pad(x)) with one number is one pad."""
 
     op_names = (_PAD,)
+    producers = (_PAD,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _PAD)
@@ -171,6 +176,7 @@ class SumOfPads(Pattern):
     """
 
     op_names = ("stablehlo.add",)
+    producers = (_PAD,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, _PAD), op.producer(1, _PAD)
@@ -218,6 +224,7 @@ class ConcatenateOfConcatenate(Pattern):
     """concatenate(concatenate(x, y), z) along one dimension is concatenate(x, y, z)."""
 
     op_names = (_CONCATENATE,)
+    producers = (_CONCATENATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         axis = integer(op, "dimension")
@@ -237,6 +244,7 @@ class ConcatenateOfSlices(Pattern):
     """Adjacent slices of one array, joined again, are one slice of it."""
 
     op_names = (_CONCATENATE,)
+    producers = (_SLICE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         axis = integer(op, "dimension")
@@ -301,6 +309,7 @@ class DynamicSliceOfUpdate(Pattern):
     """Reading back the window that was just written gives what was written."""
 
     op_names = (_DYNAMIC_SLICE,)
+    producers = (_UPDATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _UPDATE)
@@ -323,6 +332,7 @@ class UpdateOfUpdate(Pattern):
     """Of two updates of one window in a row the first is lost."""
 
     op_names = (_UPDATE,)
+    producers = (_UPDATE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _UPDATE)
@@ -340,6 +350,7 @@ class UpdateWithItself(Pattern):
     """Writing back the window that was read from the same array changes nothing."""
 
     op_names = (_UPDATE,)
+    producers = (_DYNAMIC_SLICE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         read = op.producer(1, _DYNAMIC_SLICE)
