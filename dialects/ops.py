@@ -8,15 +8,15 @@ said otherwise; nothing here broadcasts or converts implicitly, as in StableHLO 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import dtype_of, element_type, shape_of, tensor
 
-Value = ir.Value
-Type = ir.Type
+Value: TypeAlias = ir.Value
+Type: TypeAlias = ir.Type
 Dims = Sequence[int]
 
 _create = ir.Operation.create

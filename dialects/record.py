@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import shape_of, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Flags = tuple[bool, ...]
 Tangents = list[Value | None]
 

@@ -28,12 +28,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.ops import boolean, i64, i64_array
 from mycc.dialects.types import tensor, token
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Flags = tuple[bool, ...]
 
 AUTODIFF = frozenset({"jvp", "vjp", "linearize", "pullback", "pushforward", "transpose"})

@@ -6,7 +6,7 @@ These work on values of the current frame, inside `mycc.api.operation`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mycc.types import ArrayLike, abstractify, promote
 
 __all__ = ["binary", "broadcast", "broadcast_shapes", "convert", "full", "operands", "unary"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def broadcast_shapes(name: str, avals: Sequence[AbstractValue]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from mycc.types import float0
 
 __all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "escape", "expand_handles", "gathered", "linear_call"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Flags = tuple[bool, ...]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, ir
@@ -17,7 +17,7 @@ from mycc.passes.derivatives import Derivatives
 from mycc.passes.handles import Key, convert
 from mycc.passes.symbols import Symbols
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 T = TypeVar("T")
 Mode = Literal["all", "forward", "reverse", "transpose"]
 

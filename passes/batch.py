@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.errors import TransformError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Batched, Flags, spread
 from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, match
 from mycc.dialects.types import tensor
 from mycc.passes.base import Pass
 from mycc.passes.derivatives import record_of
-from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, callees, inputs, operations, remap_captures
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 __all__ = ["Batch"]
 

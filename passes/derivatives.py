@@ -13,18 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, accumulate
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
-from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, inputs, remap_captures
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def record_of(op: ir.Operation, what: str) -> Record:

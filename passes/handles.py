@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.errors import TransformError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.ops import i64_array
 from mycc.dialects.record import Split
 from mycc.dialects.transform import HANDLED, Flags, match
 from mycc.dialects.types import token
-from mycc.dialects.locations import describe
 from mycc.passes.symbols import Symbols, callees, operations
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Key = tuple[str, Flags, Flags, bool]
 
 __all__ = ["Key", "convert"]

@@ -7,12 +7,13 @@ Two Chebyshev series, in x/4 - 1 up to 8 and, of √x·I₀ₑ(x), in 16/x - 1 a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of, element_type
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 __all__ = ["bessel_i0e"]
 

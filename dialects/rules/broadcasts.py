@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -15,7 +16,7 @@ from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangen
 from mycc.dialects.rules import choice, elementwise, parts, special
 from mycc.dialects.types import shape_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _ATTRIBUTE = "broadcast_dimensions"
 

@@ -6,7 +6,7 @@ At ties the conventions are JAX 0.10.2's: `maximum` and `minimum` give each oper
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mycc.dialects.record import Batched, Partial, Record, Site, inactive, linea
 from mycc.dialects.rules.elementwise import is_complex, scale
 from mycc.dialects.types import shape_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _REAL = (-3.0, 3.0)
 

@@ -10,6 +10,7 @@ yet and is refused with the user's line.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.errors import UnsupportedOperationError
@@ -29,7 +30,7 @@ from mycc.dialects.record import (
 )
 from mycc.dialects.types import tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _picked(values: Sequence[Value], flags: Sequence[bool]) -> list[Value]:

@@ -8,7 +8,7 @@ Everything else is as in JAX 0.10.2; where a formula differs from JAX's, it is f
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
@@ -18,7 +18,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.record import Record, Site, Tangents, inactive, pointwise
 from mycc.dialects.types import dtype_of
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _REAL = (-3.0, 3.0)
 _POSITIVE = (0.2, 3.0)

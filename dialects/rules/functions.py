@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
@@ -20,7 +21,7 @@ from mycc.dialects.record import (
 )
 from mycc.dialects.types import element_type, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _callee(op: ir.Operation) -> str:

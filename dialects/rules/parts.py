@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from mycc.dialects.record import (
 )
 from mycc.dialects.rules.elementwise import is_complex
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _REAL = (-3.0, 3.0)
 

@@ -7,7 +7,7 @@ rules by ``stablehlo-refine-shapes`` and ``stablehlo-canonicalize-dynamism``; tu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Record, Site, inactive, linear
 from mycc.dialects.types import shape_of, tensor
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Batch = tuple[Sequence[Value], Sequence[bool]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mycc.dialects.record import Batched, Partial, Record, Site, inactive, point
 from mycc.dialects.rules.bessel import bessel_i0e
 from mycc.dialects.rules.elementwise import divide_guarded, limits, scale
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _REAL = (-3.0, 3.0)
 _UNIT = (-0.8, 0.8)

@@ -4,7 +4,7 @@ silently."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from mycc.types import ArrayLike, abstractify, promote
 
 __all__ = ["axes_of", "axis_of", "binary", "check_kind", "common_dtype", "shape_of", "together", "unary"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _KIND_NAMES = {"f": "float", "c": "complex", "i": "int", "u": "unsigned int", "b": "bool"}
 

@@ -7,7 +7,7 @@ of the call inside the region. Called on concrete arrays outside of a trace, eac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from mycc.types import ArrayLike, abstractify, promote
 
 __all__ = ["cond", "fori_loop", "map", "scan", "switch", "while_loop"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 _INT32 = np.dtype(np.int32)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -27,7 +27,7 @@ __all__ = [
     "reduce_sum", "reduce_xor",
 ]  # fmt: skip
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _fold(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["comparator", "sort", "sort_key_val", "top_k"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 @operation

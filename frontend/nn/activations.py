@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
@@ -26,7 +27,7 @@ __all__ = [
     "soft_sign", "softplus", "sparse_plus", "sparse_sigmoid", "squareplus", "swish", "tanh",
 ]  # fmt: skip
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from mycc.api import lift
 from mycc.dialects import ops
@@ -15,7 +16,7 @@ from mycc.types import ArrayLike, default_dtype
 
 __all__ = ["Axis", "axes", "fold", "inexact", "mask", "spread"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Axis = int | Sequence[int] | None
 
 

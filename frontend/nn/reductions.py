@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from mycc.types import ArrayLike, DTypeLike, abstractify
 
 __all__ = ["log_softmax", "logmeanexp", "logsumexp", "one_hot", "softmax", "standardize"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 _FLOAT32 = np.dtype(np.float32)
 
 

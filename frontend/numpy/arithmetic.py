@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -64,7 +64,7 @@ __all__ = [
     "trunc",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 add = binary_function("add", ops.add, "Elementwise sum.")

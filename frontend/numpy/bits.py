@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from mycc.api import lift, operation, wrap
@@ -36,7 +38,7 @@ __all__ = [
     "signbit",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 bitwise_and = binary_function("bitwise_and", ops.and_, "The bits that are set in both.", kinds="biu")
 bitwise_or = binary_function("bitwise_or", ops.or_, "The bits that are set in either.", kinds="biu")

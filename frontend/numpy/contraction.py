@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -38,7 +38,7 @@ __all__ = [
     "vecmat",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Labels = Sequence[Any]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -33,7 +33,7 @@ __all__ = [
     "unwrap",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Fold = Callable[[Value, Value], Value]
 
 _DIRECT = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from mycc.api import lift, operation
 from mycc.array import Array
@@ -21,7 +21,7 @@ from mycc.types import ArrayLike, DTypeLike, abstractify, promote
 
 __all__ = ["einsum", "einsum_path"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Labels = list[Any]
 
 

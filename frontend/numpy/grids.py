@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -38,7 +38,7 @@ __all__ = [
     "vander",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _triangle(shape: tuple[int, ...], k: int, direction: str) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -39,7 +39,7 @@ __all__ = [
     "vstack",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Arrays = Sequence[ArrayLike]
 
 

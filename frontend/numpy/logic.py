@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -44,7 +45,7 @@ __all__ = [
     "not_equal",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Builder = Callable[[Value, Value], Value]
 
 

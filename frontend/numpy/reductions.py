@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -49,7 +49,7 @@ __all__ = [
     "var",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Fold = Callable[[Value, Value], Value]
 
 _UINT32 = np.dtype(np.uint32)

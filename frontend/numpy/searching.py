@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,17 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.creation import array, asarray
 from mycc.numpy.reductions import folded, kept_shape, no_out
 from mycc.numpy.sorting import before
-from mycc.numpy.support import BOOL, INT32, axis_of, highest, is_float, lowest, require, scalar, smallest_index_dtype
+from mycc.numpy.support import (
+    BOOL,
+    INT32,
+    axis_of,
+    highest,
+    is_float,
+    lowest,
+    require,
+    scalar,
+    smallest_index_dtype,
+)
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
 
@@ -37,7 +47,7 @@ __all__ = [
     "take",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _arg_extreme(name: str, a: ArrayLike, axis: int | None, keepdims: bool, greatest: bool, nans: bool = False) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from mycc.types import ArrayLike, abstractify, promote
 
 __all__ = ["clip", "heaviside", "nan_to_num", "piecewise", "select", "where"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def where(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
@@ -17,7 +17,7 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["argpartition", "argsort", "lexsort", "partition", "sort", "sort_complex"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def before(x: Value, y: Value, descending: bool = False) -> Value:

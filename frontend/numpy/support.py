@@ -39,7 +39,7 @@ __all__ = [
     "smallest_index_dtype",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Axis: TypeAlias = "int | Sequence[int] | None"
 Shape: TypeAlias = "int | Sequence[int]"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -50,7 +51,7 @@ __all__ = [
     "tanh",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 exp = unary_function("exp", ops.exp, "e to the power of each element.", inexact=True)

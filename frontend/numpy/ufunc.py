@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from mycc.types import ArrayLike
 
 __all__ = ["binary_function", "unary_function"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Unary = Callable[[ArrayLike], Array]
 Binary = Callable[[ArrayLike, ArrayLike], Array]
 

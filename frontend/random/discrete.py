@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from mycc.types import ArrayLike, DTypeLike, abstractify
 __all__ = ["bernoulli", "categorical", "permutation", "rademacher", "randint"]
 
 Shape = Sequence[int]
-Value = ir.Value
+Value: TypeAlias = ir.Value
 _INT32 = np.dtype(np.int32)
 _BOOL = np.dtype(np.bool_)
 
@@ -111,10 +111,7 @@ def integers(
     word = np.dtype(f"uint{width}")
     low, _ = _saturated(minval, shape, dtype)
     high, beyond = _saturated(maxval, shape, dtype)
-    keys = threefry.split(key, (2,))
-    upper, lower = (
-        threefry.bits(ops.reshape(ops.slice_(keys, (i, 0), (i + 1, 2)), (2,)), width, shape) for i in range(2)
-    )
+    upper, lower = (threefry.bits(drawn, width, shape) for drawn in threefry.subkeys(key, 2))
     span = ops.convert(ops.sub(high, low), element_type(word))
     span = ops.select(ops.compare("LE", high, low), ops.full_like(span, 1), span)
     if beyond is not None:
@@ -192,8 +189,7 @@ def shuffle(key: Value, x: Value, axis: int) -> Value:
     # Words collide; these many rounds tell all elements apart with probability 1 - size ** -3.
     rounds = math.ceil(3 * np.log(max(1, size)) / np.log(2**32 - 1))
     for _ in range(rounds):
-        keys = threefry.split(key, (2,))
-        key, drawn = (ops.reshape(ops.slice_(keys, (i, 0), (i + 1, 2)), (2,)) for i in range(2))
+        key, drawn = threefry.subkeys(key, 2)
         x = ops.sort([threefry.bits(drawn, 32, shape), x], axis, comparator(1))[1]
     return x
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
@@ -20,7 +20,7 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["erf_normal", "float_dtype", "parameter", "sample_shape", "unit", "uniform_between"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 Dtype = np.dtype[Any]
 Shape = tuple[int, ...]
 

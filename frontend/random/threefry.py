@@ -10,6 +10,7 @@ bits of JAX with ``jax_threefry_partitionable``, its default.
 from __future__ import annotations
 
 import math
+from typing import TypeAlias
 
 from mycc.api import wrap
 from mycc.dialects import ops
@@ -19,9 +20,9 @@ from mycc.function import Callee, building, trace_function
 from mycc.lowering.abstract import AbstractValue
 from mycc.trace import Tracer, require_frame
 
-__all__ = ["bits", "fold", "split"]
+__all__ = ["bits", "fold", "split", "subkeys"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -106,6 +107,13 @@ def split(key: Value, shape: tuple[int, ...]) -> Value:
         return ops.full(tensor((*shape, 2), _WORD), 0)
     pair = [ops.reshape(word, (size, 1)) for word in _block(key, size)]
     return ops.reshape(ops.concatenate(pair, 1), (*shape, 2))
+
+
+def subkeys(key: Value, count: int) -> list[Value]:
+    """Keys for the parts of one draw."""
+    # Behind a barrier, since a fusion would hash them again for every element drawn with them.
+    (keys,) = ops.barrier([split(key, (count,))])
+    return [ops.reshape(ops.slice_(keys, (i, 0), (i + 1, 2)), (2,)) for i in range(count)]
 
 
 def fold(key: Value, data: Value) -> Value:
