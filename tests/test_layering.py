@@ -1,4 +1,4 @@
-"""Who may import whom: ``dialects <- passes <- lowering <- frontend <- tools``, each only what stands left of it."""
+"""Imports go left only: ``dialects <- passes <- lowering <- frontend <- tools``."""
 
 from __future__ import annotations
 

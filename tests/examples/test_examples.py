@@ -1,0 +1,61 @@
+"""Each example as a user runs it, and the figures that it claims."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples"
+
+
+def _run(name: str, *arguments: str, folder: Path) -> str:
+    """What an example prints; it must end well, within the minute that it is allowed on a quiet machine."""
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONWARNINGS": "error:::mycc"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _figure(pattern: str, output: str) -> float:
+    found = re.search(pattern, output)
+    assert found, f"{pattern} is not in:\n{output}"
+    return float(found[1])
+
+
+def test_talk(tmp_path: Path) -> None:
+    output = _run("talk.py", folder=tmp_path)
+    assert output.count("== ") == 6
+    assert output.count("True") == 3
+    assert "False" not in output
+    assert "stablehlo.log %arg0 : tensor<f32>" in output
+    assert "@mycc.vjp" in output
+    for name, numbers in re.findall(r"(\S+)\(1\.5\) = (\S+, by the formula \S+)", output):
+        computed, formula = (float(x) for x in numbers.split(", by the formula "))
+        assert abs(computed - formula) < 1e-5, name
+    assert _figure(r"step 1000: loss (\S+)", output) < 0.1 * _figure(r"step    0: loss (\S+)", output)
+
+
+def test_digits(tmp_path: Path) -> None:
+    output = _run("digits.py", folder=tmp_path)
+    assert _figure(r"test accuracy (\S+)%", output) >= 97
+    picture = (tmp_path / "digits.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 20_000
+
+
+def test_molecular_dynamics(tmp_path: Path) -> None:
+    output = _run("molecular_dynamics.py", folder=tmp_path)
+    assert "float64" in output
+    assert re.search(r"^ 1000 ", output, re.MULTILINE)
+    assert _figure(r"drift of all steps (\S+)", output) < 1e-4
+    assert _figure(r"total momentum (\S+)", output) < 1e-10
