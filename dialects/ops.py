@@ -373,7 +373,7 @@ def region(operation: ir.Operation, types: Sequence[Type], body: Callable[..., V
     block = operation.regions[index].blocks.append(*types, arg_locs=[location] * len(types))
     with ir.InsertionPoint(block):
         results = body(*block.arguments)
-        values = [results] if isinstance(results, Value) else list(results)
+        values = [results] if isinstance(results, ir.Value) else list(results)
         _create("stablehlo.return", [], values)
 
 

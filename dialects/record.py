@@ -69,17 +69,24 @@ class Site(Protocol):
     """
 
     op: ir.Operation
-    functions: Functions
+    operands: list[Value]
+    """The operands as the original operation has them, and what its regions capture, which comes last."""
     active: Flags
     """Which operands depend on what is differentiated."""
     wanted: Flags
     """In reverse, which results a cotangent may come for."""
     reversing: bool
     """Whether cotangents flow, and not tangents."""
-    inputs: int
-    """How many operands there are, with those that the operation's regions capture, which come last."""
     transposing: bool
     """Whether a linear program is transposed, so that no primal of an active operand exists."""
+
+    @property
+    def functions(self) -> Functions:
+        """What whole functions are asked of."""
+
+    @property
+    def inputs(self) -> int:
+        """How many operands there are, captured values included."""
 
     def operand(self, index: int) -> Value:
         """The primal value of an operand."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -464,7 +464,7 @@ def _linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool
         avals = traced.callee.out_avals
         out, aux = traced.callee.out_tree.unflatten(_wrap(frame, results, avals))
         linearization = Linearization(function, traced.active, seeded, reverse)
-        source = Tracer(frame, handle, AbstractHandle(linearization))
+        source = Tracer(frame, handle, cast(AbstractValue, AbstractHandle(linearization)))
         out_avals = avals[: len(avals) - aux_count]
         ends = (traced.in_tree, traced.in_avals), (out_tree, out_avals)
         linear = LinearFunction(source, linearization, name_of(fun), *(ends if not reverse else ends[::-1]))

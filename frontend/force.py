@@ -28,7 +28,8 @@ def force(x: Tracer, what: str) -> Array:
     if not _is_concrete(frame):
         raise concretization_error(x, what)
     arguments = [source if type(source) is Array else force(source, what) for source in _sources(frame)]  # type: ignore[arg-type]
-    return execute(frame.name, _prefix(x), [x._aval], arguments)[0]
+    result: Array = execute(frame.name, _prefix(x), [x._aval], arguments)[0]
+    return result
 
 
 def _is_concrete(frame: Frame | None) -> bool:

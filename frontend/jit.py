@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -23,12 +23,6 @@ __all__ = ["jit"]
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
-
-
-@overload
-def jit(fun: Callable[..., Any], **options: Any) -> Any: ...
-@overload
-def jit(fun: None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]: ...
 
 
 def jit(
@@ -187,7 +181,7 @@ class _Jit:
         count = len(args)
         dynamic = tuple(a for i, a in enumerate(args) if not self._is_static(i, count))
         named = {k: v for k, v in kwargs.items() if not self._is_static(k, count)}
-        static = tuple((i, type(a), a) for i, a in enumerate(args) if self._is_static(i, count))
+        static: tuple[tuple[Any, ...], ...] = tuple((i, type(a), a) for i, a in enumerate(args) if self._is_static(i, count))
         static += tuple((k, type(v), v) for k, v in sorted(kwargs.items()) if self._is_static(k, count))
         return (dynamic, named), static
 

@@ -24,7 +24,7 @@ from mycc.passes.symbols import callees, operations
 from mycc.trace import Frame, Tracer, mlir_type
 from mycc.types import float0
 
-__all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "escape", "expand_handles", "gathered", "linear_call"]
+__all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "escape", "expand_handles", "gathered", "linear_call", "linearization_of"]
 
 Value: TypeAlias = ir.Value
 Flags = tuple[bool, ...]
@@ -69,6 +69,11 @@ class AbstractHandle:
 
     def __str__(self) -> str:
         return f"residuals of {self.linearization.function.symbol}"
+
+
+def linearization_of(aval: object) -> Linearization | None:
+    """What a handle stands for; None for what is known of an array."""
+    return aval.linearization if isinstance(aval, AbstractHandle) else None
 
 
 class Program:
@@ -137,7 +142,8 @@ def expand_handles(
         For each result the program of its linear part, None where it is no handle; and what is known of what
         main returns then, with residuals in the place of handles. The module is left alone if there is none.
     """
-    handles = {i: aval.linearization for i, aval in enumerate(out_avals) if isinstance(aval, AbstractHandle)}
+    found = [(i, linearization_of(aval)) for i, aval in enumerate(out_avals)]
+    handles = {i: linearization for i, linearization in found if linearization is not None}
     if not handles:
         return [None] * len(out_avals), list(out_avals)
     for i, linearization in handles.items():

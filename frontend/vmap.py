@@ -86,9 +86,9 @@ def _vmap(
     name = name_of(fun)
     leaves, in_tree = pytrees.flatten((args, kwargs))
     spec = (tuple(in_axes) if isinstance(in_axes, tuple) else in_axes, 0)
-    axes = flat_axes(f"vmap of {name}: in_axes", spec, (args, kwargs))
+    given = flat_axes(f"vmap of {name}: in_axes", spec, (args, kwargs))
     outer = [abstractify(leaf) for leaf in leaves]
-    axes = [_canonical(name, "in_axes", axis, aval.ndim, aval) for axis, aval in zip(axes, outer, strict=True)]
+    axes = [_canonical(name, "in_axes", axis, aval.ndim, aval) for axis, aval in zip(given, outer, strict=True)]
     size = _size(name, in_tree, outer, axes, axis_size)
     inner = [_without(aval, axis) for aval, axis in zip(outer, axes, strict=True)]
 
@@ -99,9 +99,9 @@ def _vmap(
     names = {} if axis_name is None else {axis_name: size}
     callee = trace_function(frame, flat, name, inner, kind="vmap", axes=names)
     tree = callee.out_tree
-    out_spec = flat_axes(f"vmap of {name}: out_axes", out_axes, tree.unflatten(list(callee.out_avals)))
+    wanted = flat_axes(f"vmap of {name}: out_axes", out_axes, tree.unflatten(list(callee.out_avals)))
     out_spec = [
-        _canonical(name, "out_axes", axis, aval.ndim + 1, aval) for axis, aval in zip(out_spec, callee.out_avals, strict=True)
+        _canonical(name, "out_axes", axis, aval.ndim + 1, aval) for axis, aval in zip(wanted, callee.out_avals, strict=True)
     ]
     with building(frame):
         operands = callee.operands(frame, [frame.lift(x, aval) for x, aval in zip(leaves, outer, strict=True)])

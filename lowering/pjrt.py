@@ -16,7 +16,7 @@ import numpy as np
 # jaxlib logs a line for every client and device at INFO unless told otherwise before its first message.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 
-from jaxlib import _jax, xla_client  # type: ignore[attr-defined]
+from jaxlib import _jax, xla_client
 from jaxlib.version import __version__ as jaxlib_version
 
 __all__ = [
@@ -91,7 +91,7 @@ def register_cpu_kernels() -> None:
     for name, kernel, api_version in lapack.registrations()["cpu"]:
         xla_client.register_custom_call_target(name, kernel, platform="cpu", api_version=api_version)
     # The public way in, a call that prepares one kernel for a dtype, does the same for all.
-    lapack.prepare_lapack_call("potrf_ffi", np.float32)  # type: ignore[no-untyped-call]
+    lapack.prepare_lapack_call("potrf_ffi", np.float32)
 
 
 def make_plugin_client(name: str, library: str) -> Any:

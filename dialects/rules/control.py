@@ -10,6 +10,7 @@ yet and is refused with the user's line.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeAlias
 
 from mycc.dialects import ops
@@ -82,7 +83,7 @@ def _case_joint(
         outs = _spread_out(results[len(types) :], flags)
         return [*results[: len(types)], *_zeros(outs, present, types)]
 
-    results = ops.case(index, [*types, *tangent_types], [lambda d=d: branch(*d) for d in derived])  # type: ignore[misc]
+    results = ops.case(index, [*types, *tangent_types], [partial(branch, *d) for d in derived])
     return results[: len(types)], _spread_out(results[len(types) :], present)
 
 
@@ -110,7 +111,7 @@ def _case_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value
             saved += own
         return [*results, *saved]
 
-    values = ops.case(index, [*types, *residuals], [lambda i=i: branch(i) for i in range(len(splits))])  # type: ignore[misc]
+    values = ops.case(index, [*types, *residuals], [partial(branch, i) for i in range(len(splits))])
     return values[: len(types)], [*values[len(types) :], index]
 
 
@@ -128,9 +129,8 @@ def _case_linear(
         values = ops.call(split.linear, _picked(ends, split.active), [*seeds, *own])
         return _zeros(_spread_out(values, split.active), present, ends)
 
-    results = ops.case(
-        saved[count], _picked(ends, present), [lambda i=i: branch(i) for i in range(len(splits))]
-    )  # type: ignore[misc]
+    branches = [partial(branch, i) for i in range(len(splits))]
+    results = ops.case(saved[count], _picked(ends, present), branches)
     return _spread_out(results, present)
 
 
@@ -161,7 +161,7 @@ def _case_transpose(site: Site, cotangents: Tangents) -> Tangents:
         values = ops.call(symbol, _picked(types, present), [*fixed, *seeds])
         return _zeros(_spread_out(values, present), active, types)
 
-    results = ops.case(index, _picked(types, active), [lambda d=d: branch(*d) for d in derived])  # type: ignore[misc]
+    results = ops.case(index, _picked(types, active), [partial(branch, *d) for d in derived])
     return [None, *_spread_out(results, active)]
 
 
@@ -178,7 +178,7 @@ def _case_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         for t, flag in zip(_result_types(site.op), flags, strict=True)
     ]
     if not site.flags[0]:
-        return ops.case(index, types, [lambda s=s: ops.call(s, types, captured) for s in symbols]), flags  # type: ignore[misc]
+        return ops.case(index, types, [partial(ops.call, s, types, captured) for s in symbols]), flags
     return _select_branch(site, index, [ops.call(symbol, types, captured) for symbol in symbols]), flags
 
 

@@ -7,6 +7,7 @@ of the call inside the region. Called on concrete arrays outside of a trace, eac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -115,7 +116,7 @@ def _case(
 
         pairs = list(zip(callees, operands_of, strict=True))
         types = [mlir_type(aval) for aval in out_avals]
-        results = ops.case(index, types, [lambda p=p: branch(*p) for p in pairs])  # type: ignore[misc]
+        results = ops.case(index, types, [partial(branch, *p) for p in pairs])
     return callees[0].out_tree.unflatten(
         [Tracer(frame, v, a) for v, a in zip(results, out_avals, strict=True)]
     )
@@ -364,7 +365,8 @@ def scan(
     def body(frame: Frame) -> Any:
         return _scan(frame, f, init, xs, steps, reverse)
 
-    return in_trace(f"scan_{name_of(f)}", body)
+    carry, ys = in_trace(f"scan_{name_of(f)}", body)
+    return carry, ys
 
 
 def _length(xs: Any, given: int | None) -> int:
