@@ -2,7 +2,7 @@
 
 A ```python block runs in one namespace with those before it; one starting with ``# name.py`` is saved under
 that name instead, as is an ```mlir block starting with ``// name.mlir``. A ```text or ```mlir block after a
-```python block shows what it prints. In a ```console block ``$ command`` is run where the saved files are, and
+```python block shows what it prints. In a ```console block ``$ command`` runs where the saved files are, and
 the lines after it are what it prints. ``...`` stands for anything.
 
 ``python tests/test_readme.py`` writes what is printed now into README.md, except where there is ``...``.
