@@ -34,8 +34,25 @@ __all__ = [
 ]  # fmt: skip
 
 IsLeaf = Callable[[Any], bool] | None
+
+_LEAVES: list[type] = []
 _all = all
 _map = map
+
+
+def treat_as_leaf(cls: type) -> None:
+    """Make instances of a class leaves here, which transforms take apart: arrays of random keys."""
+    _LEAVES.append(cls)
+
+
+def _stops(is_leaf: IsLeaf) -> IsLeaf:
+    """What ends the descent into a tree."""
+    if not _LEAVES:
+        return is_leaf
+    opaque = tuple(_LEAVES)
+    if is_leaf is None:
+        return lambda node: isinstance(node, opaque)
+    return lambda node: isinstance(node, opaque) or is_leaf(node)
 
 
 def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDef]:
@@ -49,7 +66,7 @@ def flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDef]:
         >>> flatten({"b": 2, "a": (1, None)})[0]
         [1, 2]
     """
-    return pytrees.flatten(tree, is_leaf)
+    return pytrees.flatten(tree, _stops(is_leaf))
 
 
 def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
@@ -69,24 +86,24 @@ def unflatten(treedef: PyTreeDef, leaves: Iterable[Any]) -> Any:
 
 def leaves(tree: Any, is_leaf: IsLeaf = None) -> list[Any]:
     """The leaves of a tree."""
-    return pytrees.flatten(tree, is_leaf)[0]
+    return pytrees.flatten(tree, _stops(is_leaf))[0]
 
 
 def structure(tree: Any, is_leaf: IsLeaf = None) -> PyTreeDef:
     """The structure of a tree."""
-    return pytrees.flatten(tree, is_leaf)[1]
+    return pytrees.flatten(tree, _stops(is_leaf))[1]
 
 
 def flatten_with_path(
     tree: Any, is_leaf: IsLeaf = None
 ) -> tuple[list[tuple[tuple[Any, ...], Any]], PyTreeDef]:
     """As `flatten`, with the path of keys to each leaf; `keystr` prints one."""
-    return pytrees.flatten_with_path(tree, is_leaf)
+    return pytrees.flatten_with_path(tree, _stops(is_leaf))
 
 
 def leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[tuple[Any, ...], Any]]:
     """The leaves of a tree, each with the path of keys to it."""
-    return pytrees.flatten_with_path(tree, is_leaf)[0]
+    return pytrees.flatten_with_path(tree, _stops(is_leaf))[0]
 
 
 def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) -> Any:
@@ -105,14 +122,14 @@ def map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) ->
         >>> map(lambda x, y: x + y, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
         {'a': 11, 'b': (22, 33)}
     """
-    first, treedef = pytrees.flatten(tree, is_leaf)
+    first, treedef = pytrees.flatten(tree, _stops(is_leaf))
     columns = [first, *(_flatten_like("map", treedef, tree, other, is_leaf) for other in rest)]
     return treedef.unflatten([f(*row) for row in zip(*columns, strict=True)])
 
 
 def map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = None) -> Any:
     """As `map`; the function takes the path of keys to the leaf first."""
-    first, treedef = pytrees.flatten_with_path(tree, is_leaf)
+    first, treedef = pytrees.flatten_with_path(tree, _stops(is_leaf))
     columns = [_flatten_like("map_with_path", treedef, tree, other, is_leaf) for other in rest]
     rows = zip(first, *columns, strict=True)
     return treedef.unflatten([f(path, leaf, *others) for (path, leaf), *others in rows])
@@ -122,7 +139,7 @@ def _flatten_like(name: str, treedef: PyTreeDef, tree: Any, other: Any, is_leaf:
     try:
         found: list[Any] = treedef.flatten_up_to(other)
     except (ValueError, TypeError, KeyError) as error:
-        path, detail = difference(tree, other, is_leaf) or ((), str(error))
+        path, detail = difference(tree, other, _stops(is_leaf)) or ((), str(error))
         where = f"at {keystr(path)}" if path else "at the root"
         raise TreeError(
             f"{user_line()}: {name} got trees that differ {where}: {detail}; give every tree the structure "
@@ -191,7 +208,7 @@ def all(tree: Any, *, is_leaf: IsLeaf = None) -> bool:
 
 def broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> Any:
     """The tree ``full_tree`` whose leaves are those of ``prefix_tree``, each put wherever it stands above."""
-    tops, treedef = pytrees.flatten(prefix_tree, is_leaf)
+    tops, treedef = pytrees.flatten(prefix_tree, _stops(is_leaf))
     below = _flatten_like("broadcast", treedef, prefix_tree, full_tree, is_leaf)
     spread = [top for top, part in zip(tops, below, strict=True) for _ in leaves(part, is_leaf)]
     return structure(full_tree, is_leaf).unflatten(spread)

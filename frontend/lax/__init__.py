@@ -24,6 +24,14 @@ from mycc.lax.creation import (
     reduce_precision,
     zeros_like_array,
 )
+from mycc.lax.cumulative import (
+    associative_scan,
+    cumlogsumexp,
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+)
 from mycc.lax.elementwise import (
     RoundingMethod,
     abs,
@@ -185,6 +193,7 @@ __all__ = [
     "argmin",
     "asin",
     "asinh",
+    "associative_scan",
     "atan",
     "atan2",
     "atanh",
@@ -215,6 +224,11 @@ __all__ = [
     "convert_element_type",
     "cos",
     "cosh",
+    "cumlogsumexp",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
     "digamma",
     "div",
     "dot",

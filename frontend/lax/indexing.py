@@ -11,16 +11,19 @@ import numpy as np
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
+from mycc.derivatives import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dtypes import kind_of
 from mycc.emit import convert, full
 from mycc.emit import operand as operand_of
+from mycc.function import building, name_of
 from mycc.lax.checks import check_kind, common_dtype
 from mycc.lax.regions import region_body
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
+from mycc.trace import Frame
 from mycc.types import ArrayLike, abstractify
 
 __all__ = [
@@ -279,7 +282,6 @@ scatter_min = _combining("scatter_min", ops.min_, "the minimum of updates and ol
 scatter_max = _combining("scatter_max", ops.max_, "the maximum of updates and old elements in")
 
 
-@operation
 def scatter_apply(
     operand: ArrayLike,
     scatter_indices: ArrayLike,
@@ -303,20 +305,21 @@ def scatter_apply(
         unique_indices: a promise that windows do not overlap.
         mode: see `GatherScatterMode`; default ``"drop"``.
     """
-    aval = abstractify(operand)
-    scalar = AbstractValue((), aval.dtype, aval.weak_type)
-    trace = region_body(
-        "scatter_apply", lambda x: func(x[0]), [scalar, scalar], [scalar], pytrees.leaf_structure
-    )
-    shape = tuple(int(n) for n in update_shape)
-    updates = wrap(full(shape, aval.dtype, 0), AbstractValue(shape, aval.dtype, aval.weak_type))
-    flags = (indices_are_sorted, unique_indices, mode)
-    return _scatter(
-        "scatter_apply",
-        operand,
-        scatter_indices,
-        updates,
-        dimension_numbers,
-        lambda old, new: trace(old, new)[0],
-        *flags,
-    )
+
+    def inside(frame: Frame) -> Any:
+        aval = abstractify(operand)
+        scalar = AbstractValue((), aval.dtype, aval.weak_type)
+        trace = region_body(
+            "scatter_apply", lambda x: func(x[0]), [scalar, scalar], [scalar], pytrees.leaf_structure
+        )
+        shape = tuple(int(n) for n in update_shape)
+        flags = (indices_are_sorted, unique_indices, mode)
+        with building(frame):
+            updates = wrap(full(shape, aval.dtype, 0), AbstractValue(shape, aval.dtype, aval.weak_type))
+            return _scatter(
+                "scatter_apply", operand, scatter_indices, updates, dimension_numbers,
+                lambda old, new: trace(old, new)[0], *flags,
+            )  # fmt: skip
+
+    found: Array = in_trace(f"scatter_{name_of(func)}", inside)
+    return found

@@ -9,17 +9,20 @@ import numpy as np
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
+from mycc.derivatives import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
 from mycc.dtypes import as_dtype, highest, kind_of, lowest
 from mycc.emit import full
 from mycc.emit import operand as operand_of
+from mycc.function import building, name_of
 from mycc.lax.checks import axes_of, axis_of, check_kind
 from mycc.lax.regions import region_body
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
+from mycc.trace import Frame
 from mycc.types import ArrayLike, DTypeLike, abstractify
 
 __all__ = [
@@ -127,7 +130,6 @@ def _arg(name: str, direction: str, operand: ArrayLike, axis: int, index_dtype: 
     return wrap(found, AbstractValue(ops.shape_of(found), dtype))
 
 
-@operation
 def reduce(
     operands: Any, init_values: Any, computation: Callable[..., Any], dimensions: Sequence[int]
 ) -> Any:
@@ -142,6 +144,17 @@ def reduce(
     Returns:
         The pytree of results.
     """
+
+    def inside(frame: Frame) -> Any:
+        with building(frame):
+            return _reduce(operands, init_values, computation, dimensions)
+
+    return in_trace(f"reduce_{name_of(computation)}", inside)
+
+
+def _reduce(
+    operands: Any, init_values: Any, computation: Callable[..., Any], dimensions: Sequence[int]
+) -> Any:
     leaves, tree = pytrees.flatten(operands)
     initial_leaves, initial_tree = pytrees.flatten(init_values)
     if tree != initial_tree:

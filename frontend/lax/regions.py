@@ -11,7 +11,7 @@ from mycc.emit import operand
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
-from mycc.trace import Tracer, require_frame
+from mycc.trace import Frame, Tracer, require_frame
 from mycc.types import abstractify
 
 __all__ = ["region_body"]
@@ -39,6 +39,14 @@ def region_body(
 
     def body(*values: ir.Value) -> list[ir.Value]:
         frame = require_frame()
+        # Numbers that an eager trace would take as arguments are constants here: a region takes none.
+        frame.trace.eager, eager = False, frame.trace.eager
+        try:
+            return traced(frame, values)
+        finally:
+            frame.trace.eager = eager
+
+    def traced(frame: Frame, values: tuple[ir.Value, ...]) -> list[ir.Value]:
         found = function([Tracer(frame, value, aval) for value, aval in zip(values, arguments, strict=True)])
         leaves, structure = pytrees.flatten(found)
         if structure != tree:

@@ -100,6 +100,12 @@ def sort_key_val(
     return found
 
 
+def _largest(value: Value, count: int) -> list[Value]:
+    shape = (*ops.shape_of(value)[:-1], count)
+    types = [tensor(shape, ops.element_of(value)), tensor(shape, element_type("int32"))]
+    return list(ir.Operation.create("chlo.top_k", types, [value], {"k": ops.i64(count)}).results)
+
+
 @operation
 def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     """The k largest elements along a dimension in falling order, and their int32 indices.
@@ -113,12 +119,11 @@ def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
     d = axis_of("top_k", axis, ndim)
     if not 0 <= k <= aval.shape[d]:
         raise ValueError(f"{user_line()}: top_k with k={k} of dimension {d} of shape {aval.shape}")
-    index = ops.iota(tensor(aval.shape, element_type("int32")), d)
-    total = kind_of(aval.dtype) == "f"
-    pair = ops.sort([value, index], d, lambda x, y, _i, _j: ops.compare("GT", x, y, total_order=total))
     shape = (*aval.shape[:d], int(k), *aval.shape[d + 1 :])
-    largest, at = (ops.slice_(v, (0,) * ndim, shape) for v in pair)
+    order = [*(i for i in range(ndim) if i != d), d]
+    back = [order.index(i) for i in range(ndim)]
+    largest, at = _largest(ops.transpose(value, order), int(k))
     return (
-        wrap(largest, AbstractValue(shape, aval.dtype, aval.weak_type)),
-        wrap(at, AbstractValue(shape, np.dtype(np.int32))),
+        wrap(ops.transpose(largest, back), AbstractValue(shape, aval.dtype, aval.weak_type)),
+        wrap(ops.transpose(at, back), AbstractValue(shape, np.dtype(np.int32))),
     )

@@ -102,13 +102,8 @@ def normal(key: Key, shape: Shape = (), dtype: DTypeLike | None = None) -> Array
     if target.kind != "c":
         return _wrap(erf_normal(value, sizes, target), target)
     part = np.dtype(np.float32 if target.itemsize == 8 else np.float64)
-    keys = threefry.split(value, (2,))
-    re, im = (erf_normal(_row(keys, i), sizes, part) for i in range(2))
+    re, im = (erf_normal(drawn, sizes, part) for drawn in threefry.subkeys(value, 2))
     return _wrap(ops.div(ops.complex_(re, im), full(sizes, target, np.sqrt(2))), target)
-
-
-def _row(keys: ir.Value, index: int) -> ir.Value:
-    return ops.reshape(ops.slice_(keys, (index, 0), (index + 1, 2)), (2,))
 
 
 @operation

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, Union
 
 import numpy as np
 
+from mycc import tree
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
@@ -139,6 +140,7 @@ class KeyArray:
 
 
 pytrees.register_node(KeyArray, lambda keys: ((keys._base,), None), lambda _, children: KeyArray(*children))
+tree.treat_as_leaf(KeyArray)
 
 Key: TypeAlias = Union[KeyArray, Array, "np.ndarray[Any, Any]"]
 """What functions take as a key: a key array, or the uint32 words of a raw one."""
