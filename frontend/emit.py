@@ -13,7 +13,7 @@ import numpy as np
 from mycc.api import lift, wrap
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import element_type, tensor
+from mycc.dialects.types import dtype_of, element_type, tensor
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Tracer, require_frame
@@ -47,6 +47,11 @@ def convert(value: Value, source: np.dtype[Any], target: np.dtype[Any]) -> Value
     """A value with another dtype; complex to real drops the imaginary part, to bool tests for non-zero."""
     if source == target:
         return value
+    wide = require_frame().wide.get(value)
+    if wide is not None:
+        value, source = wide, dtype_of(wide.type)
+        if source == target:
+            return value
     if source.kind == "c" and target.kind != "c":
         if target.kind == "b":
             return ops.compare("NE", value, ops.full_like(value, 0))

@@ -14,6 +14,7 @@ from mycc.device import Placement, placement
 from mycc.eager import is_tiny
 from mycc.function import building, name_of
 from mycc.lowering import pytrees
+from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
 from mycc.lowering.pipelines import default_pipeline
 from mycc.source import user_line
@@ -24,6 +25,11 @@ __all__ = ["run"]
 
 _ARRAYS = (Array, np.ndarray, np.generic)
 _SCALARS = (bool, int, float, complex)
+_WIDE = {
+    float: AbstractValue((), np.dtype(np.float64), True),
+    complex: AbstractValue((), np.dtype(np.complex128), True),
+}
+"""What Python numbers are passed as: they are rounded to the dtype of the arrays that they meet, and not before."""
 _CAPACITY = 8192
 
 
@@ -51,7 +57,7 @@ def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args:
     dynamic = [isinstance(leaf, _ARRAYS) or (flag and type(leaf) in _SCALARS) for leaf, flag in zip(leaves, flags, strict=True)]
     arrays = [_array(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
     place = placement(arrays, name_of(function))
-    described = tuple(abstractify(leaf) if flag else _static(leaf) for leaf, flag in zip(leaves, dynamic, strict=True))
+    described = tuple(_describe(leaf) if flag else _static(leaf) for leaf, flag in zip(leaves, dynamic, strict=True))
     signature = (key, tree, described, place)
     try:
         entry = _entries.get(signature)
@@ -90,7 +96,11 @@ def _count(arg: Any) -> int:
 def _array(leaf: Any) -> Array:
     if isinstance(leaf, Tracer):
         raise leaked(leaf)
-    return leaf if isinstance(leaf, Array) else Array._from_numpy(leaf, abstractify(leaf))
+    return leaf if isinstance(leaf, Array) else Array._from_numpy(leaf, _WIDE.get(type(leaf)) or abstractify(leaf))
+
+
+def _describe(leaf: Any) -> Any:
+    return type(leaf) if type(leaf) in _WIDE else abstractify(leaf)
 
 
 def _static(leaf: Any) -> Any:
@@ -101,11 +111,14 @@ def _static(leaf: Any) -> Any:
 
 def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dynamic: Sequence[bool], place: Placement) -> _Entry:
     name = name_of(function)
-    frame = Frame(Trace(name), name, [abstractify(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag])
+    operands = [leaf for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
+    frame = Frame(Trace(name), name, [_WIDE.get(type(leaf)) or abstractify(leaf) for leaf in operands])
     with tracing(frame):
-        traced = iter(frame.arguments)
-        args, kwargs = tree.unflatten([next(traced) if flag else leaf for leaf, flag in zip(leaves, dynamic, strict=True)])
         with building(frame):
+            traced = iter([_argument(x, leaf) for x, leaf in zip(frame.arguments, operands, strict=True)])
+            args, kwargs = tree.unflatten(
+                [next(traced) if flag else leaf for leaf, flag in zip(leaves, dynamic, strict=True)]
+            )
             out_leaves, out_tree = pytrees.flatten(function(*args, **kwargs))
             out_avals = [abstractify(leaf) for leaf in out_leaves]
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
@@ -117,3 +130,10 @@ def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dyn
         module, devices=[place.device], options=settings, out_avals=out_avals, committed=place.committed
     )
     return _Entry(executable, out_tree)
+
+
+def _argument(x: Tracer, leaf: Any) -> Tracer:
+    if type(leaf) not in _WIDE:
+        return x
+    aval = abstractify(leaf)
+    return Tracer(x._frame, x._frame.rounded(x._value, aval.dtype), aval)

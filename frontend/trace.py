@@ -25,6 +25,7 @@ from mycc.source import user_line, user_location
 
 __all__ = ["Frame", "Trace", "Tracer", "current", "require_frame", "tracing"]
 
+_FLOAT32 = np.dtype(np.float32)
 CONSTANT_BYTES = 1024
 """Concrete arrays up to this size are embedded as constants."""
 
@@ -131,6 +132,8 @@ class Frame:
         self.effects = False
         self.captured: list[Tracer | Array] = []
         self.captures: dict[ir.Value, ir.Value] = {}
+        self.wide: dict[ir.Value, ir.Value] = {}
+        """For Python numbers in the dtype that they have by themselves what they were before they were rounded."""
         self.operands: list[Tracer] = []
         """The parent's values behind the arguments, where values can be asked for."""
         self.concrete: list[Array] = []
@@ -171,10 +174,16 @@ class Frame:
         if isinstance(x, np.ndarray) and x.nbytes > CONSTANT_BYTES:
             return self._capture_concrete(self._array_of(x))
         if self.trace.eager and type(x) is float:
-            return self._capture_concrete(Array._from_numpy(x))
+            return self.rounded(self._capture_concrete(Array._from_numpy(np.float64(x))), _FLOAT32)
         from mycc.types import abstractify
 
         return ops.constant(np.asarray(x, (aval or abstractify(x)).dtype))
+
+    def rounded(self, number: ir.Value, dtype: np.dtype[Any]) -> ir.Value:
+        """A Python number that is an argument, in the dtype that it has by itself; `mycc.emit.convert` undoes it."""
+        value = ops.convert(number, element_type(dtype))
+        self.wide[value] = number
+        return value
 
     def _array_of(self, x: np.ndarray[Any, Any]) -> Array:
         """The array of a NumPy array, put on the device once for each trace."""
