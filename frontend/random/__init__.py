@@ -13,7 +13,7 @@ from mycc.random.continuous import (
     truncated_normal,
     uniform,
 )
-from mycc.random.discrete import bernoulli, categorical, permutation, rademacher, randint
+from mycc.random.discrete import bernoulli, categorical, choice, geometric, permutation, rademacher, randint
 from mycc.random.keys import (
     KeyArray,
     PRNGKey,
@@ -25,6 +25,16 @@ from mycc.random.keys import (
     split,
     wrap_key_data,
 )
+from mycc.random.shaped import (
+    double_sided_maxwell,
+    lognormal,
+    maxwell,
+    pareto,
+    rayleigh,
+    triangular,
+    wald,
+    weibull_min,
+)
 
 __all__ = [
     "KeyArray",
@@ -33,21 +43,31 @@ __all__ = [
     "bits",
     "categorical",
     "cauchy",
+    "choice",
     "clone",
+    "double_sided_maxwell",
     "exponential",
     "fold_in",
+    "geometric",
     "gumbel",
     "key",
     "key_data",
     "key_impl",
     "laplace",
     "logistic",
+    "lognormal",
+    "maxwell",
     "normal",
+    "pareto",
     "permutation",
     "rademacher",
     "randint",
+    "rayleigh",
     "split",
+    "triangular",
     "truncated_normal",
     "uniform",
+    "wald",
+    "weibull_min",
     "wrap_key_data",
 ]

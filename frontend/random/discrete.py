@@ -25,7 +25,7 @@ from mycc.random.keys import Key, key_value
 from mycc.source import user_line
 from mycc.types import ArrayLike, DTypeLike, abstractify
 
-__all__ = ["bernoulli", "categorical", "permutation", "rademacher", "randint"]
+__all__ = ["bernoulli", "categorical", "choice", "geometric", "permutation", "rademacher", "randint"]
 
 Shape = Sequence[int]
 Value: TypeAlias = ir.Value
@@ -233,3 +233,94 @@ def counted(name: str, x: Any) -> tuple[Value, AbstractValue]:
     if not aval.shape:
         raise TypeError(f"{user_line()}: {name} takes an array or a static integer, got {aval}")
     return value, aval
+
+
+@operation
+def choice(
+    key: Key, a: Any, shape: Shape = (), replace: bool = True, p: ArrayLike | None = None, axis: int = 0
+) -> Array:
+    """Elements drawn from an array.
+
+    Args:
+        key: a single key.
+        a: an array, or a static integer n that stands for ``arange(n)``.
+        shape: of the draw, which takes the place of ``axis`` in the result.
+        replace: whether an element may be drawn more than once.
+        p: the probabilities of the elements along ``axis``; default: all equal.
+        axis: the dimension whose slices are drawn.
+
+    Raises:
+        ValueError: more elements are drawn without replacement than there are, or ``p`` has another size.
+    """
+    value = key_value("choice", key)
+    array, aval = counted("choice", a)
+    d = axis_of("choice", axis, len(aval.shape))
+    sizes = sample_shape("choice", shape)
+    count, drawn = aval.shape[d], math.prod(sizes)
+    result = AbstractValue((*aval.shape[:d], *sizes, *aval.shape[d + 1 :]), aval.dtype, aval.weak_type)
+    if drawn == 0:
+        return wrap(full(result.shape, aval.dtype, 0), result)
+    if count == 0 or (not replace and drawn > count):
+        raise ValueError(
+            f"{user_line()}: choice draws {drawn} of {count} elements; that needs "
+            + ("at least one" if replace else "as many, or replace=True")
+        )
+    if p is None and not replace:
+        # The first slices of a random order.
+        ordered, _ = lift(permutation(key, wrap(array, aval), d))
+        limits = [drawn if i == d else n for i, n in enumerate(aval.shape)]
+        return wrap(ops.reshape(ops.slice_(ordered, [0] * len(limits), limits), result.shape), result)
+    if p is None:
+        indices = integers(value, sizes, _INT32, 0, count)
+    else:
+        indices = _weighted(value, p, count, sizes, replace)
+    return wrap(take(array, indices, d), result)
+
+
+def _weighted(key: Value, p: ArrayLike, count: int, shape: tuple[int, ...], replace: bool) -> Value:
+    """Indices below ``count`` with probabilities proportional to ``p``."""
+    from mycc import numpy as mnp
+    from mycc.lax.sorting import top_k
+
+    weights, aval = lift(p)
+    if aval.shape != (count,):
+        raise ValueError(f"{user_line()}: choice got p of shape {aval.shape} for {count} elements")
+    dtype = aval.dtype if kind_of(aval.dtype) == "f" else np.dtype(np.float32)
+    weights = convert(weights, aval.dtype, dtype)
+    if not replace:
+        # The largest perturbed log probabilities: Gumbel's trick, for several draws.
+        scores = ops.add(gumbel_value(key, (count,), dtype), ops.log(weights))
+        indices, _ = lift(top_k(wrap(scores, AbstractValue((count,), dtype)), math.prod(shape))[1])
+        return ops.reshape(indices, shape)
+    sums, _ = lift(mnp.cumsum(wrap(weights, AbstractValue((count,), dtype))))
+    total = ops.reshape(ops.slice_(sums, (count - 1,), (count,)), ())
+    u = unit(key, shape, dtype)
+    sought = ops.mul(broadcast(total, (), shape), ops.sub(ops.full_like(u, 1), u))
+    found = mnp.searchsorted(
+        wrap(sums, AbstractValue((count,), dtype)), wrap(sought, AbstractValue(shape, dtype))
+    )
+    indices, _ = lift(found)
+    return indices
+
+
+@operation
+def geometric(key: Key, p: ArrayLike, shape: Shape | None = None, dtype: DTypeLike | None = None) -> Array:
+    """How many trials it takes until one succeeds.
+
+    Args:
+        key: a single key.
+        p: the probability of success, which broadcasts to the shape.
+        shape: of the result; default: that of ``p``.
+        dtype: an integer dtype; default int32.
+    """
+    value = key_value("geometric", key)
+    aval = abstractify(p)
+    dtype_of_p = aval.dtype if kind_of(aval.dtype) == "f" else np.dtype(np.float32)
+    target = _INT32 if dtype is None else as_dtype(dtype)
+    sizes = sample_shape("geometric", shape, p)
+    u = unit(value, sizes, dtype_of_p)
+    one = ops.full_like(u, 1)
+    u = ops.select(ops.compare("EQ", u, ops.full_like(u, 0)), one, u)
+    failing = ops.log1p(ops.neg(parameter(p, sizes, dtype_of_p)))
+    trials = ops.add(ops.floor(ops.div(ops.log(u), failing)), one)
+    return wrap(ops.convert(trials, element_type(target)), AbstractValue(sizes, target))
