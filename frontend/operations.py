@@ -16,7 +16,7 @@ from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
-from mycc.lowering.pipelines import default_pipeline
+from mycc.lowering.pipelines import run_default
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, leaked, tracing
 from mycc.types import abstractify
@@ -124,7 +124,7 @@ def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dyn
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
     module = frame.trace.module
-    default_pipeline(module).run(module)
+    run_default(module)
     settings = CompileSettings(tiny=is_tiny(module))
     executable = compile_module(
         module, devices=[place.device], options=settings, out_avals=out_avals, committed=place.committed

@@ -19,7 +19,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
 from mycc.lowering.devices import several_devices
 from mycc.lowering.dispatch import Compiled as Entry
-from mycc.lowering.pipelines import check_expanded, default_pipeline
+from mycc.lowering.pipelines import check_expanded, run_default
 from mycc.passes.pipeline import Pipeline
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
@@ -121,8 +121,10 @@ class Traced:
         """
         module = _copy(self.module)
         programs, avals = expand_handles(module, self.out_avals)
-        chosen = Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline
-        (chosen or default_pipeline(module)).run(module)
+        if pipeline is None:
+            run_default(module)
+        else:
+            (Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline).run(module)
         out_tree = self.out_tree
         if any(programs):
             out_tree = pytrees.flatten(out_tree.unflatten(gathered(programs, avals)))[1]

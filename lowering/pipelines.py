@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from mycc.dialects.errors import MyccError
+from mycc.dialects.errors import MyccError, PassError
 from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
 from mycc.dialects.locations import describe
+from mycc.passes.diagnostics import format_error
 from mycc.passes.fuse import Fuse
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
 from mycc.passes.symbols import Symbols, callees
 
-__all__ = ["check_expanded", "default_pipeline", "transforms"]
+__all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
-_CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Resolve(), Simplify(), "cse", Fuse()])
+_CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Resolve(), Simplify(), "cse", Fuse(annotate=False)])
 
 
 def transforms(module: ir.Module) -> Pipeline:
@@ -27,6 +28,19 @@ def transforms(module: ir.Module) -> Pipeline:
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
     return transforms(module) + _CLEANUP
+
+
+def run_default(module: ir.Module) -> None:
+    """Run the default pipeline in place; the module is verified once, at the end, and not after each pass.
+
+    Raises:
+        PassError: a pass failed, or left an invalid module.
+    """
+    default_pipeline(module).run(module, verify=False)
+    try:
+        module.operation.verify()
+    except ir.MLIRError as error:
+        raise PassError(format_error(error)) from None
 
 
 def _rounds(module: ir.Module) -> int:
