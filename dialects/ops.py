@@ -19,7 +19,9 @@ Value: TypeAlias = ir.Value
 Type: TypeAlias = ir.Type
 Dims = Sequence[int]
 
-_create = ir.Operation.create
+create = ir.Operation.create
+"""Build any operation: ``create(name, result_types, operands, attributes, regions=n)``."""
+_create = create
 
 with context:
     BOOL = ir.IntegerType.get_signless(1)
@@ -354,6 +356,18 @@ def dot_general(
     shape = [xs[d] for d in batching[0]]
     shape += [n for d, n in enumerate(xs) if d not in batching[0] and d not in contracting[0]]
     shape += [n for d, n in enumerate(ys) if d not in batching[1] and d not in contracting[1]]
+    type_ = tensor(tuple(shape), element_of(x) if element is None else element)
+    attributes = dot_attributes(contracting, batching, precision, algorithm)
+    return _create("stablehlo.dot_general", [type_], [x, y], attributes).result
+
+
+def dot_attributes(
+    contracting: tuple[Dims, Dims],
+    batching: tuple[Dims, Dims],
+    precision: ir.Attribute | None,
+    algorithm: ir.Attribute | None,
+) -> dict[str, ir.Attribute]:
+    """The attributes of a `stablehlo.dot_general`."""
     attributes = {
         "dot_dimension_numbers": hlo.DotDimensionNumbers.get(
             list(batching[0]), list(batching[1]), list(contracting[0]), list(contracting[1]), context=context
@@ -363,8 +377,7 @@ def dot_general(
         attributes["precision_config"] = precision
     if algorithm is not None:
         attributes["algorithm"] = algorithm
-    type_ = tensor(tuple(shape), element_of(x) if element is None else element)
-    return _create("stablehlo.dot_general", [type_], [x, y], attributes).result
+    return attributes
 
 
 def region(operation: ir.Operation, types: Sequence[Type], body: Callable[..., Value | Sequence[Value]], index: int = 0) -> None:

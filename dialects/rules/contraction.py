@@ -7,6 +7,7 @@ the operands swapped -> B K M. Whichever of the two is x's own order needs no tr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -14,7 +15,7 @@ from typing import TypeAlias
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.record import Batched, Record, Site, bilinear
-from mycc.dialects.types import shape_of
+from mycc.dialects.types import shape_of, tensor
 
 Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
@@ -47,10 +48,7 @@ class Contraction:
         if op.name == "stablehlo.dot":
             last = len(op.operands[0].type.shape) - 1
             return Contraction(((), ()), ((last,), (0,)), element, precision)
-        dims = hlo.DotDimensionNumbers(attributes["dot_dimension_numbers"])
-        batching = (tuple(dims.lhs_batching_dimensions), tuple(dims.rhs_batching_dimensions))
-        contracting = (tuple(dims.lhs_contracting_dimensions), tuple(dims.rhs_contracting_dimensions))
-        return Contraction(batching, contracting, element, precision, attributes.get("algorithm"))
+        return _read(attributes["dot_dimension_numbers"], element, precision, attributes.get("algorithm"))
 
     def swapped(self) -> Contraction:
         """The same with the operands exchanged; the result's free dimensions change places."""
@@ -64,20 +62,32 @@ class Contraction:
 
     def build(self, x: Value, y: Value) -> Value:
         """The contraction of two operands."""
-        return ops.dot_general(
-            x,
-            y,
-            contracting=self.contracting,
-            batching=self.batching,
-            element=self.element,
-            precision=self.precision,
-            algorithm=self.algorithm,
-        )
+        type_ = tensor(self.shape(shape_of(x), shape_of(y)), self.element)
+        return ops.create("stablehlo.dot_general", [type_], [x, y], self.attributes()).result
+
+    def shape(self, x: Dims, y: Dims) -> Dims:
+        """The result's shape."""
+        batch = [x[d] for d in self.batching[0]]
+        return (*batch, *(x[d] for d in self.free(0, len(x))), *(y[d] for d in self.free(1, len(y))))
+
+    def attributes(self) -> dict[str, ir.Attribute]:
+        """The operation's attributes."""
+        return ops.dot_attributes(self.contracting, self.batching, self.precision, self.algorithm)
 
     def free(self, side: int, rank: int) -> Dims:
         """The free dimensions of one operand of a given rank."""
         taken = (*self.batching[side], *self.contracting[side])
         return tuple(d for d in range(rank) if d not in taken)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(
+    numbers: ir.Attribute, element: ir.Type, precision: ir.Attribute | None, algorithm: ir.Attribute | None
+) -> Contraction:
+    dims = hlo.DotDimensionNumbers(numbers)
+    batching = (tuple(dims.lhs_batching_dimensions), tuple(dims.rhs_batching_dimensions))
+    contracting = (tuple(dims.lhs_contracting_dimensions), tuple(dims.rhs_contracting_dimensions))
+    return Contraction(batching, contracting, element, precision, algorithm)
 
 
 def _swap_precision(precision: ir.Attribute | None) -> ir.Attribute | None:
@@ -107,40 +117,60 @@ def _inverse(permutation: Sequence[int]) -> list[int]:
     return sorted(range(len(permutation)), key=permutation.__getitem__)
 
 
-def _pull_first(dot: Contraction, type_: ir.Type, y: Value, cotangent: Value, y_dims: Dims) -> Value:
-    """The cotangent, of ``type_``, of the first operand.
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the cotangent of one operand is contracted; the same for all contractions of the same types."""
+
+    swap: bool
+    """Whether the other operand comes before the cotangent."""
+    type: ir.Type
+    attributes: dict[str, ir.Attribute]
+    permutation: tuple[int, ...] | None
+
+
+def _plan_first(dot: Contraction, x: Dims, y: Dims, cotangent: Dims, y_dims: Dims, element: ir.Type) -> _Plan:
+    """The plan for the cotangent of the first operand, from the shapes of both and of the result's cotangent.
 
     ``y_dims`` are the dimensions of the result's cotangent that are free ones of the second operand.
     """
-    rank = len(type_.shape)
+    rank = len(x)
     # Batch dimensions may be listed in any order: in the first operand's own, they need no transpose.
     order = _inverse(dot.batching[0])
     batching = (tuple(order), tuple(dot.batching[1][i] for i in order))
-    y_free = dot.free(1, len(y.type.shape))
-    pull = replace(dot, batching=batching, contracting=(y_dims, y_free))
+    pull = replace(dot, batching=batching, contracting=(y_dims, dot.free(1, len(y))))
     batched = [dot.batching[0][i] for i in order]
     free = list(dot.free(0, rank))
     # The contracted dimensions come out in the order in which y has them.
     contracted = [dot.contracting[0][i] for i in _inverse(dot.contracting[1])]
     straight = _inverse([*batched, *free, *contracted])
     turned = _inverse([*batched, *contracted, *free])
-    if turned == list(range(rank)) != straight:
-        found = pull.swapped().build(y, cotangent)
-    else:
-        found = ops.transpose(pull.build(cotangent, y), straight)
-    return ops.convert(found, type_.element_type)
+    swap = turned == list(range(rank)) != straight
+    if swap:
+        pull = pull.swapped()
+    shapes = (y, cotangent) if swap else (cotangent, y)
+    permutation = None if swap or straight == list(range(rank)) else tuple(straight)
+    return _Plan(swap, tensor(pull.shape(*shapes), element), pull.attributes(), permutation)
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(dot: Contraction, side: int, x: Dims, y: Dims, cotangent: Dims, element: ir.Type) -> _Plan:
+    n_batch = len(dot.batching[0])
+    n_x = len(dot.free(0, len(x)))
+    if side == 0:
+        return _plan_first(dot, x, y, cotangent, tuple(range(n_batch + n_x, len(cotangent))), element)
+    return _plan_first(dot.swapped(), y, x, cotangent, tuple(range(n_batch, n_batch + n_x)), element)
 
 
 def _pull(side: int, site: Site, cotangent: Value) -> Value:
     dot = Contraction.of(site.op)
-    type_, other = site.op.operands[side].type, site.operand(1 - side)
-    n_batch = len(dot.batching[0])
-    n_x = len(dot.free(0, len(site.op.operands[0].type.shape)))
-    xs = tuple(range(n_batch, n_batch + n_x))
-    ys = tuple(range(n_batch + n_x, len(cotangent.type.shape)))
-    if side == 0:
-        return _pull_first(dot, type_, other, cotangent, ys)
-    return _pull_first(dot.swapped(), type_, other, cotangent, xs)
+    other = site.operand(1 - side)
+    x, y = (operand.type for operand in site.operands)
+    plan = _plan(dot, side, tuple(x.shape), tuple(y.shape), shape_of(cotangent), ops.element_of(cotangent))
+    operands = [other, cotangent] if plan.swap else [cotangent, other]
+    found = ops.create("stablehlo.dot_general", [plan.type], operands, plan.attributes).result
+    if plan.permutation is not None:
+        found = ops.transpose(found, plan.permutation)
+    return ops.convert(found, (y if side else x).element_type)
 
 
 def _shift(dims: Dims, batched: bool) -> Dims:
