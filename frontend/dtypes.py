@@ -18,8 +18,11 @@ _PYTHON: dict[type, np.dtype[Any]] = {
     float: np.dtype(np.float32),
     complex: np.dtype(np.complex64),
 }
-_PARTS = {np.dtype(np.complex64): np.dtype(np.float32), np.dtype(np.complex128): np.dtype(np.float64)}
-_WHOLES = {part: whole for whole, part in _PARTS.items()}
+_PARTS: dict[np.dtype[Any], np.dtype[Any]] = {
+    np.dtype(np.complex64): np.dtype(np.float32),
+    np.dtype(np.complex128): np.dtype(np.float64),
+}
+_WHOLES: dict[np.dtype[Any], np.dtype[Any]] = {part: whole for whole, part in _PARTS.items()}
 _STARTS = {"f": ("float", "bfloat"), "u": ("uint",), "i": ("int",)}
 _KINDS: dict[np.dtype[Any], str] = {}
 

@@ -18,7 +18,7 @@ from mycc.source import user_line
 from mycc.trace import Tracer
 from mycc.types import ArrayLike, abstractify, promote
 
-__all__ = ["axes_of", "axis_of", "binary", "check_kind", "common_dtype", "shape_of", "together", "unary"]
+__all__ = ["axes_of", "axis_of", "binary", "check_kind", "common_dtype", "static_shape", "together", "unary"]
 
 Value: TypeAlias = ir.Value
 
@@ -112,14 +112,14 @@ def axes_of(name: str, axes: int | Sequence[int], ndim: int) -> tuple[int, ...]:
     return found
 
 
-def shape_of(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
+def static_shape(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
     """A shape as a tuple of Python integers.
 
     Raises:
         TypeError: a size is no integer.
         ValueError: a size is negative.
     """
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes: tuple[Any, ...] = (shape,) if isinstance(shape, int) else tuple(shape)
     for size in sizes:
         if isinstance(size, Array) or not hasattr(size, "__index__"):
             raise TypeError(

@@ -10,7 +10,7 @@ from mycc.api import operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
-from mycc.dialects.types import element_type
+from mycc.dialects.types import element_type, shape_of
 from mycc.dtypes import as_dtype
 from mycc.emit import operand as operand_of
 from mycc.lax.checks import common_dtype
@@ -124,7 +124,7 @@ def dot_general(
         element=element_type(target),
         precision=precision_config(precision),
     )
-    return wrap(value, AbstractValue(ops.shape_of(value), target, weak and preferred_element_type is None))
+    return wrap(value, AbstractValue(shape_of(value), target, weak and preferred_element_type is None))
 
 
 @operation

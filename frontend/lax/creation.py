@@ -13,7 +13,7 @@ from mycc.dialects.types import element_type, tensor
 from mycc.dtypes import as_dtype
 from mycc.emit import convert, operand
 from mycc.emit import full as constant
-from mycc.lax.checks import axis_of, check_kind, shape_of
+from mycc.lax.checks import axis_of, check_kind, static_shape
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, DTypeLike, abstractify
@@ -85,7 +85,7 @@ def full(shape: Sequence[int], fill_value: ArrayLike, dtype: DTypeLike | None = 
         >>> full((2,), 7)
         Array([7, 7], dtype=int32, weak_type=True)
     """
-    sizes = shape_of("full", shape)
+    sizes = static_shape("full", shape)
     aval = abstractify(fill_value)
     if aval.shape:
         raise TypeError(f"{user_line()}: full takes a scalar to fill with, got one of shape {aval.shape}")
@@ -101,7 +101,7 @@ def full_like(
     """An array of one number with the shape and dtype of another, or those given."""
     aval = abstractify(x)
     target = aval.dtype if dtype is None else as_dtype(dtype)
-    sizes = aval.shape if shape is None else shape_of("full_like", shape)
+    sizes = aval.shape if shape is None else static_shape("full_like", shape)
     value = operand(fill_value, abstractify(fill_value), sizes, target)
     return wrap(value, AbstractValue(sizes, target, aval.weak_type and dtype is None))
 
@@ -115,7 +115,7 @@ def zeros_like_array(x: ArrayLike) -> Array:
 def iota(dtype: DTypeLike, size: int) -> Array:
     """0, 1, ... as a vector of ``size`` elements."""
     target = as_dtype(dtype)
-    sizes = shape_of("iota", (size,))
+    sizes = static_shape("iota", (size,))
     return wrap(_count(sizes, target, 0), AbstractValue(sizes, target))
 
 
@@ -123,7 +123,7 @@ def iota(dtype: DTypeLike, size: int) -> Array:
 def broadcasted_iota(dtype: DTypeLike, shape: Sequence[int], dimension: int) -> Array:
     """0, 1, ... along one dimension of an array, constant along the others."""
     target = as_dtype(dtype)
-    sizes = shape_of("broadcasted_iota", shape)
+    sizes = static_shape("broadcasted_iota", shape)
     return wrap(
         _count(sizes, target, axis_of("broadcasted_iota", dimension, len(sizes))),
         AbstractValue(sizes, target),

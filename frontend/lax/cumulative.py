@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
+from mycc.dialects.types import shape_of
 from mycc.derivatives import in_trace
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
@@ -20,14 +21,14 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["associative_scan", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum"]
 
-Value = ir.Value
-Values = list[Value]
+Value: TypeAlias = ir.Value
+Values: TypeAlias = list[Value]
 
 
 def _strided(values: Values, axis: int, start: int, limit: int, step: int = 1) -> Values:
     found = []
     for value in values:
-        shape = ops.shape_of(value)
+        shape = shape_of(value)
         starts, limits, steps = [0] * len(shape), list(shape), [1] * len(shape)
         starts[axis], limits[axis], steps[axis] = start, limit, step
         found.append(ops.slice_(value, starts, limits, steps))
@@ -36,18 +37,18 @@ def _strided(values: Values, axis: int, start: int, limit: int, step: int = 1) -
 
 def _interleaved(evens: Value, odds: Value, axis: int) -> Value:
     """The elements of two arrays in turn; the first may have one more."""
-    count = ops.shape_of(odds)[axis]
+    count = shape_of(odds)[axis]
     pairs = []
     for half in (_strided([evens], axis, 0, count)[0], odds):
-        shape = list(ops.shape_of(half))
+        shape = list(shape_of(half))
         shape.insert(axis + 1, 1)
         pairs.append(ops.reshape(half, shape))
     joined = ops.concatenate(pairs, axis + 1)
-    shape = list(ops.shape_of(odds))
+    shape = list(shape_of(odds))
     shape[axis] = 2 * count
     joined = ops.reshape(joined, shape)
-    rest = _strided([evens], axis, count, ops.shape_of(evens)[axis])[0]
-    return joined if ops.shape_of(rest)[axis] == 0 else ops.concatenate([joined, rest], axis)
+    rest = _strided([evens], axis, count, shape_of(evens)[axis])[0]
+    return joined if shape_of(rest)[axis] == 0 else ops.concatenate([joined, rest], axis)
 
 
 def running(values: Values, axis: int, fold: Callable[[Values, Values], Values]) -> Values:
@@ -55,7 +56,7 @@ def running(values: Values, axis: int, fold: Callable[[Values, Values], Values])
 
     Blelloch, "Prefix sums and their applications" (1990): logarithmically many steps, and linear work.
     """
-    size = ops.shape_of(values[0])[axis]
+    size = shape_of(values[0])[axis]
     if size < 2:
         return values
     even = size - size % 2
@@ -121,7 +122,7 @@ def _scanned(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool, axis: int
         found, structure = pytrees.flatten(fn(wrapped(first), wrapped(second)))
         results = [lift(leaf) for leaf in found]
         fits = structure == tree and all(
-            aval.shape == ops.shape_of(value) and aval.dtype == known.dtype
+            aval.shape == shape_of(value) and aval.dtype == known.dtype
             for (_, aval), value, known in zip(results, first, avals, strict=True)
         )
         if not fits:
@@ -141,7 +142,7 @@ def _turned(values: Values, axis: int, reverse: bool) -> Values:
 
 
 def _wrap(value: Value, aval: AbstractValue) -> Array:
-    return wrap(value, AbstractValue(ops.shape_of(value), aval.dtype, aval.weak_type))
+    return wrap(value, AbstractValue(shape_of(value), aval.dtype, aval.weak_type))
 
 
 def _cumulative(

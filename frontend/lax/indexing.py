@@ -14,6 +14,7 @@ from mycc.array import Array
 from mycc.derivatives import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
+from mycc.dialects.types import shape_of
 from mycc.dtypes import kind_of
 from mycc.emit import convert, full
 from mycc.emit import operand as operand_of
@@ -118,7 +119,7 @@ def _indices(name: str, indices: ArrayLike) -> tuple[Value, tuple[int, ...], boo
 def _limits(value: Value, limits: Sequence[int]) -> tuple[Value, Value]:
     """The smallest and the largest valid index vector, spread over the shape of the indices."""
     dtype = np.int64 if ops.element_of(value).width == 64 else np.int32
-    shape = ops.shape_of(value)
+    shape = shape_of(value)
     high = ops.constant(np.asarray(limits, dtype))
     return ops.full_like(value, 0), ops.broadcast_in_dim(high, shape, [len(shape) - 1])
 
@@ -163,7 +164,7 @@ def gather(
         context=context,
     )
     found = ops.gather(value, indices, attribute, sizes, indices_are_sorted)
-    result = AbstractValue(ops.shape_of(found), aval.dtype, aval.weak_type)
+    result = AbstractValue(shape_of(found), aval.dtype, aval.weak_type)
     if chosen is not GatherScatterMode.FILL_OR_DROP:
         return wrap(found, result)
     low, high = _limits(indices, [aval.shape[d] - sizes[d] for d in numbers.start_index_map])

@@ -12,7 +12,7 @@ from mycc.array import Array
 from mycc.derivatives import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import element_type, tensor
+from mycc.dialects.types import element_type, shape_of, tensor
 from mycc.dtypes import as_dtype, highest, kind_of, lowest
 from mycc.emit import full
 from mycc.emit import operand as operand_of
@@ -127,7 +127,7 @@ def _arg(name: str, direction: str, operand: ArrayLike, axis: int, index_dtype: 
         return ops.select(better, x, y), ops.select(ops.or_(better, first), i, j)
 
     found = ops.reduce_many([value, index], initials, [d], body)[1]
-    return wrap(found, AbstractValue(ops.shape_of(found), dtype))
+    return wrap(found, AbstractValue(shape_of(found), dtype))
 
 
 def reduce(
@@ -181,7 +181,7 @@ def _reduce(
 
     body = region_body("reduce", pair, [*scalars, *scalars], scalars, tree)
     results = ops.reduce_many(values, initials, dims, body)
-    shape = ops.shape_of(results[0])
+    shape = shape_of(results[0])
     return tree.unflatten(
         [
             wrap(v, AbstractValue(shape, aval.dtype, aval.weak_type))

@@ -9,8 +9,9 @@ from itertools import pairwise
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
+from mycc.dialects.types import shape_of
 from mycc.emit import operand as operand_of
-from mycc.lax.checks import axes_of, axis_of, common_dtype, shape_of
+from mycc.lax.checks import axes_of, axis_of, common_dtype, static_shape
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -29,7 +30,7 @@ def _like(aval: AbstractValue, shape: tuple[int, ...]) -> AbstractValue:
 def broadcast(operand: ArrayLike, sizes: Sequence[int]) -> Array:
     """The array repeated over new dimensions of the given sizes in front."""
     value, aval = lift(operand)
-    front = shape_of("broadcast", sizes)
+    front = static_shape("broadcast", sizes)
     shape = (*front, *aval.shape)
     return wrap(ops.broadcast_in_dim(value, shape, range(len(front), len(shape))), _like(aval, shape))
 
@@ -49,7 +50,7 @@ def broadcast_in_dim(operand: ArrayLike, shape: Sequence[int], broadcast_dimensi
         ValueError: a dimension does not fit.
     """
     value, aval = lift(operand)
-    sizes = shape_of("broadcast_in_dim", shape)
+    sizes = static_shape("broadcast_in_dim", shape)
     dims = tuple(int(d) for d in broadcast_dimensions)
     if len(dims) != len(aval.shape) or any(a >= b for a, b in pairwise(dims)):
         raise ValueError(
@@ -187,7 +188,7 @@ def concatenate(operands: Sequence[ArrayLike], dimension: int) -> Array:
             )
     values = [operand_of(x, aval, aval.shape, dtype) for x, aval in zip(operands, avals, strict=True)]
     joined = ops.concatenate(values, axis)
-    return wrap(joined, AbstractValue(ops.shape_of(joined), dtype, weak))
+    return wrap(joined, AbstractValue(shape_of(joined), dtype, weak))
 
 
 @operation
@@ -257,6 +258,6 @@ def split(operand: ArrayLike, sizes: Sequence[int], axis: int = 0) -> list[Array
         low, high = [0] * len(aval.shape), list(aval.shape)
         low[d], high[d] = start, start + size
         piece = ops.slice_(value, low, high)
-        pieces.append(wrap(piece, _like(aval, ops.shape_of(piece))))
+        pieces.append(wrap(piece, _like(aval, shape_of(piece))))
         start += size
     return pieces  # type: ignore[return-value]

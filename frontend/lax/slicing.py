@@ -10,9 +10,10 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import shape_of
 from mycc.dtypes import kind_of
 from mycc.emit import operand as operand_of
-from mycc.lax.checks import axis_of, check_kind, common_dtype, shape_of
+from mycc.lax.checks import axis_of, check_kind, common_dtype, static_shape
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -57,7 +58,7 @@ def slice(
             "needs 0 <= start <= limit <= size and a positive stride"
         )
     value = ops.slice_(value, starts, limits, steps)
-    return wrap(value, AbstractValue(ops.shape_of(value), aval.dtype, aval.weak_type))
+    return wrap(value, AbstractValue(shape_of(value), aval.dtype, aval.weak_type))
 
 
 @operation
@@ -159,7 +160,7 @@ def dynamic_slice(operand: ArrayLike, start_indices: Starts | ArrayLike, slice_s
         Array([3, 4], dtype=int32)
     """
     value, aval = lift(operand)
-    sizes = shape_of("dynamic_slice", slice_sizes)
+    sizes = static_shape("dynamic_slice", slice_sizes)
     if len(sizes) != len(aval.shape) or any(size > n for size, n in zip(sizes, aval.shape, strict=True)):
         raise TypeError(
             f"{user_line()}: dynamic_slice of size {sizes} from an array of shape {aval.shape} does not fit"

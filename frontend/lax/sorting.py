@@ -11,7 +11,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import dtype_of, element_type, tensor
+from mycc.dialects.types import dtype_of, element_type, shape_of, tensor
 from mycc.dtypes import kind_of
 from mycc.lax.checks import axis_of, check_kind
 from mycc.lowering.abstract import AbstractValue
@@ -101,7 +101,7 @@ def sort_key_val(
 
 
 def _largest(value: Value, count: int) -> list[Value]:
-    shape = (*ops.shape_of(value)[:-1], count)
+    shape = (*shape_of(value)[:-1], count)
     types = [tensor(shape, ops.element_of(value)), tensor(shape, element_type("int32"))]
     return list(ir.Operation.create("chlo.top_k", types, [value], {"k": ops.i64(count)}).results)
 

@@ -15,6 +15,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import shape_of
 from mycc.emit import operands
 from mycc.lax.checks import axis_of
 from mycc.nn.parts import inexact
@@ -286,4 +287,4 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
     first = ops.slice_(value, low, middle)
     low[d] = half
     found = ops.mul(first, ops.logistic(ops.slice_(value, low, high)))
-    return wrap(found, type(aval)(ops.shape_of(found), aval.dtype, aval.weak_type))
+    return wrap(found, type(aval)(shape_of(found), aval.dtype, aval.weak_type))

@@ -17,7 +17,7 @@ from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dtypes import as_dtype, kind_of
 from mycc.emit import full, operand
-from mycc.lax.checks import shape_of
+from mycc.lax.checks import static_shape
 from mycc.lowering.abstract import AbstractValue
 from mycc.random.keys import Key
 from mycc.source import user_line
@@ -46,7 +46,7 @@ class Initializer(Protocol):
 
 @operation
 def _filled(shape: Shape, value: Any, dtype: Any) -> Array:
-    sizes = shape_of("an initializer", shape)
+    sizes = static_shape("an initializer", shape)
     return wrap(operand(value, abstractify(value), sizes, dtype), AbstractValue(sizes, dtype))
 
 
@@ -76,12 +76,14 @@ def constant(value: Any, dtype: DTypeLike | None = None) -> Initializer:
 
 
 @operation
-def _scaled(draw: str, key: Key, shape: Shape, dtype: Any, scale: Any, bounds: Any = ()) -> Array:
+def _scaled(
+    draw: str, key: Key, shape: Shape, dtype: Any, scale: Any, low: float = 0.0, high: float = 1.0
+) -> Array:
     """Draws of a distribution times a number."""
     if draw == "truncated_normal":
-        found = random.truncated_normal(key, *bounds, shape, dtype)
+        found = random.truncated_normal(key, low, high, shape, dtype)
     elif draw == "uniform":
-        found = random.uniform(key, shape, dtype, *bounds)
+        found = random.uniform(key, shape, dtype, low, high)
     else:
         found = random.normal(key, shape, dtype)
     value = operand(found, abstractify(found), found.shape, found.dtype)
@@ -117,8 +119,8 @@ def truncated_normal(
     default = dtype
 
     def init(key: Key, shape: Shape, dtype: DTypeLike | None = None) -> Array:
-        bounds = (float(lower), float(upper))
-        return _scaled("truncated_normal", key, tuple(shape), _dtype(dtype, default), stddev, bounds)
+        target = _dtype(dtype, default)
+        return _scaled("truncated_normal", key, tuple(shape), target, stddev, float(lower), float(upper))
 
     return init
 
@@ -179,7 +181,7 @@ def variance_scaling(
         variance = np.asarray(scale / fans.get(mode, math.sqrt(fan_in * fan_out)), target)
         if distribution == "truncated_normal":
             deviation = np.sqrt(variance) / np.asarray(_TRUNCATED_DEVIATION, target)
-            return _scaled("truncated_normal", key, sizes, target, float(deviation), (-2.0, 2.0))
+            return _scaled("truncated_normal", key, sizes, target, float(deviation), -2.0, 2.0)
         if distribution == "normal":
             return _scaled("normal", key, sizes, target, float(np.sqrt(variance)))
         return _scaled(

@@ -11,10 +11,10 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import element_type, tensor
+from mycc.dialects.types import element_type, shape_of, tensor
 from mycc.dtypes import as_dtype, kind_of
 from mycc.emit import convert, operands
-from mycc.lax.checks import axis_of, check_kind, shape_of
+from mycc.lax.checks import axis_of, check_kind, static_shape
 from mycc.lowering.abstract import AbstractValue
 from mycc.nn.parts import Axis, axes, fold, inexact, mask, spread
 from mycc.source import user_line
@@ -152,9 +152,7 @@ def _logarithm(
     # The logarithm of a negative number is NaN already.
     result = ops.log(size)
     result = ops.add(result, top if return_sign else convert_like(top, aval))
-    shape = (
-        tuple(1 if d in dims else n for d, n in enumerate(aval.shape)) if keepdims else ops.shape_of(total)
-    )
+    shape = tuple(1 if d in dims else n for d, n in enumerate(aval.shape)) if keepdims else shape_of(total)
 
     def finished(v: Value, dtype: np.dtype[Any]) -> Array:
         return wrap(ops.reshape(v, shape), AbstractValue(shape, dtype, aval.weak_type))
@@ -267,7 +265,7 @@ def one_hot(x: ArrayLike, num_classes: int, *, dtype: DTypeLike | None = None, a
     value, aval = lift(x)
     check_kind("one_hot", aval.dtype, "iuf")
     target = _FLOAT32 if dtype is None else as_dtype(dtype)
-    (count,) = shape_of("one_hot", (num_classes,))
+    (count,) = static_shape("one_hot", (num_classes,))
     d = axis_of("one_hot", axis, len(aval.shape) + 1)
     shape = (*aval.shape[:d], count, *aval.shape[d:])
     if kind_of(aval.dtype) == "f" or aval.dtype.itemsize >= 4 or count <= 128:

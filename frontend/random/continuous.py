@@ -13,6 +13,7 @@ from mycc.api import operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import shape_of
 from mycc.dtypes import as_dtype, kind_of
 from mycc.emit import full
 from mycc.lowering.abstract import AbstractValue
@@ -38,7 +39,7 @@ Shape = Sequence[int]
 
 
 def _wrap(value: ir.Value, dtype: Any) -> Array:
-    return wrap(value, AbstractValue(ops.shape_of(value), dtype))
+    return wrap(value, AbstractValue(shape_of(value), dtype))
 
 
 @operation

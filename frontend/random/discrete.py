@@ -12,7 +12,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
-from mycc.dialects.types import element_type, tensor
+from mycc.dialects.types import element_type, shape_of, tensor
 from mycc.dtypes import as_dtype, kind_of
 from mycc.emit import broadcast, convert, full
 from mycc.lax.checks import axis_of
@@ -184,7 +184,7 @@ def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None
 
 def shuffle(key: Value, x: Value, axis: int) -> Value:
     """The slices of ``x`` in random order, by sorting them by random words often enough."""
-    shape = ops.shape_of(x)
+    shape = shape_of(x)
     size = math.prod(shape)
     # Words collide; these many rounds tell all elements apart with probability 1 - size ** -3.
     rounds = math.ceil(3 * np.log(max(1, size)) / np.log(2**32 - 1))
@@ -196,7 +196,7 @@ def shuffle(key: Value, x: Value, axis: int) -> Value:
 
 def take(x: Value, indices: Value, axis: int) -> Value:
     """Slices of ``x`` at valid indices along a dimension, which the indices' dimensions replace."""
-    shape, at = ops.shape_of(x), ops.shape_of(indices)
+    shape, at = shape_of(x), shape_of(indices)
     count = len(at)
     offset = [d if d < axis else d - 1 + count for d in range(len(shape)) if d != axis]
     numbers = hlo.GatherDimensionNumbers.get(offset, [axis], [], [], [axis], count, context=context)

@@ -13,10 +13,10 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import element_type
+from mycc.dialects.types import element_type, shape_of
 from mycc.dtypes import kind_of
 from mycc.emit import convert
-from mycc.lax.checks import shape_of
+from mycc.lax.checks import static_shape
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
@@ -147,7 +147,7 @@ Key: TypeAlias = Union[KeyArray, Array, "np.ndarray[Any, Any]"]
 
 
 def _wrapped(value: ir.Value) -> KeyArray:
-    return KeyArray(wrap(value, AbstractValue(ops.shape_of(value), _WORD)))
+    return KeyArray(wrap(value, AbstractValue(shape_of(value), _WORD)))
 
 
 @operation
@@ -287,7 +287,7 @@ def split(key: Key, num: int | tuple[int, ...] = 2) -> Any:
         Keys of shape ``(num,)`` or ``num``; raw ones if ``key`` is.
     """
     value = key_value("split", key)
-    return _like(key, threefry.split(value, shape_of("split", num)))
+    return _like(key, threefry.split(value, static_shape("split", num)))
 
 
 @operation

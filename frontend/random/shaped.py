@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from mycc.api import operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import shape_of
 from mycc.emit import full
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
@@ -23,11 +24,11 @@ __all__ = [
 ]  # fmt: skip
 
 Shape = Sequence[int]
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 def _wrap(value: Value, dtype: np.dtype[Any]) -> Array:
-    return wrap(value, AbstractValue(ops.shape_of(value), dtype))
+    return wrap(value, AbstractValue(shape_of(value), dtype))
 
 
 @operation
