@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.dialects.types import shape_of
 from mycc.derivatives import in_trace
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import shape_of
 from mycc.function import building, name_of
 from mycc.lax.checks import axis_of, check_kind
 from mycc.lowering import pytrees
@@ -60,9 +60,7 @@ def running(values: Values, axis: int, fold: Callable[[Values, Values], Values])
     if size < 2:
         return values
     even = size - size % 2
-    pairs = running(
-        fold(_strided(values, axis, 0, even, 2), _strided(values, axis, 1, even, 2)), axis, fold
-    )
+    pairs = running(fold(_strided(values, axis, 0, even, 2), _strided(values, axis, 1, even, 2)), axis, fold)
     first = _strided(values, axis, 0, 1)
     if size == 2:
         evens = first
@@ -72,9 +70,7 @@ def running(values: Values, axis: int, fold: Callable[[Values, Values], Values])
     return [_interleaved(a, b, axis) for a, b in zip(evens, pairs, strict=True)]
 
 
-def associative_scan(
-    fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0
-) -> Any:
+def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """The folds of all prefixes of arrays by an associative function.
 
     Args:

@@ -184,9 +184,8 @@ def variance_scaling(
             return _scaled("truncated_normal", key, sizes, target, float(deviation), -2.0, 2.0)
         if distribution == "normal":
             return _scaled("normal", key, sizes, target, float(np.sqrt(variance)))
-        return _scaled(
-            "uniform", key, sizes, target, float(np.sqrt(np.asarray(3, target) * variance)), (-1.0, 1.0)
-        )
+        width = float(np.sqrt(np.asarray(3, target) * variance))
+        return _scaled("uniform", key, sizes, target, width, -1.0, 1.0)
 
     return init
 
