@@ -21,7 +21,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
 from mycc.source import user_line
-from mycc.types import abstractify
+from mycc.types import ArrayLike, abstractify
 
 __all__ = [
     "Key", "KeyArray", "PRNGKey", "clone", "fold_in", "key", "key_data", "key_impl", "key_value", "split",
@@ -291,7 +291,7 @@ def split(key: Key, num: int | tuple[int, ...] = 2) -> Any:
 
 
 @operation
-def fold_in(key: Key, data: Any) -> Any:
+def fold_in(key: Key, data: ArrayLike) -> Any:
     """A new key from one and an integer.
 
     Args:
