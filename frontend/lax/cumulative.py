@@ -74,7 +74,8 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     """The folds of all prefixes of arrays by an associative function.
 
     Args:
-        fn: takes two pytrees like ``elems``, of any size along ``axis``, and combines them elementwise along it.
+        fn: takes two pytrees like ``elems``, of any size along ``axis``, and combines them elementwise along
+        it.
         elems: a pytree of arrays of one size along ``axis``.
         reverse: fold suffixes, from the end.
         axis: the dimension to fold along.
@@ -124,7 +125,8 @@ def _scanned(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool, axis: int
         if not fits:
             raise TypeError(
                 f"{user_line()}: the function given to associative_scan turned {wrapped(first)} into "
-                f"{structure.unflatten([aval for _, aval in results])}; structure, shapes and dtypes must stay"
+                f"{structure.unflatten([aval for _, aval in results])}; structure, shapes and dtypes must "
+                "stay"
             )
         return [value for value, _ in results]
 
