@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +27,7 @@ from mycc.numpy.support import (
 from mycc.numpy.ufunc import binary_function, unary_function
 from mycc.source import user_line
 from mycc.trace import current
-from mycc.types import ArrayLike, abstractify
+from mycc.types import ArrayLike
 
 __all__ = [
     "abs",
@@ -73,8 +74,8 @@ multiply = binary_function("multiply", ops.mul, "Elementwise product.")
 true_divide = binary_function("true_divide", ops.div, "Elementwise quotient; integers become floats.", inexact=True)
 divide = binary_function("divide", ops.div, "Elementwise quotient; integers become floats.", inexact=True)
 negative = unary_function("negative", ops.neg, "Elementwise negation.", kinds="iufc")
-positive = unary_function("positive", lambda x: x, "The numbers themselves.", kinds="iufc")
-square = unary_function("square", lambda x: ops.mul(x, x), "Elementwise square.")
+positive = unary_function("positive", lambda x: x, "The numbers themselves.")
+square = unary_function("square", lambda x: ops.mul(x, x), "Elementwise square.", counted=True)
 reciprocal = unary_function(
     "reciprocal", lambda x: ops.div(ops.full_like(x, 1), x), "One divided by each element.", inexact=True
 )
@@ -104,23 +105,45 @@ sign = unary_function(
 
 # ---- Extremes ------------------------------------------------------------------------------------
 
-maximum = binary_function("maximum", ops.max_, "Elementwise maximum; NaN if either is NaN.")
-minimum = binary_function("minimum", ops.min_, "Elementwise minimum; NaN if either is NaN.")
+def _is_nan(x: Value) -> Value:
+    return ops.compare("NE", x, x)
+
+
+def lexicographic(direction: str) -> Callable[[Value, Value], Value]:
+    """The extreme of complex numbers: by real, then by imaginary part; NaN wins."""
+
+    def pick(x: Value, y: Value) -> Value:
+        same = ops.compare("EQ", ops.real(x), ops.real(y))
+        by_imag = ops.compare(direction, ops.imag(x), ops.imag(y))
+        first = ops.select(same, by_imag, ops.compare(direction, ops.real(x), ops.real(y)))
+        return ops.select(ops.or_(_is_nan(x), ops.and_(first, ops.not_(_is_nan(y)))), x, y)
+
+    return pick
+
+
+_GREATER, _LESS = lexicographic("GT"), lexicographic("LT")
+maximum = binary_function("maximum", ops.max_, "Elementwise maximum; NaN if either is NaN.", other={"c": _GREATER})
+minimum = binary_function("minimum", ops.min_, "Elementwise minimum; NaN if either is NaN.", other={"c": _LESS})
 
 
 def _ignoring_nan(build: Any) -> Any:
     def pick(x: Value, y: Value) -> Value:
-        x_or_y = ops.select(ops.compare("NE", x, x), y, x)
-        return build(x_or_y, ops.select(ops.compare("NE", y, y), x, y))
+        return build(ops.select(_is_nan(x), y, x), ops.select(_is_nan(y), x, y))
 
     return pick
 
 
 fmax = binary_function(
-    "fmax", ops.max_, "Elementwise maximum; a NaN yields to a number.", kinds="biuf", other={"f": _ignoring_nan(ops.max_)}
+    "fmax",
+    ops.max_,
+    "Elementwise maximum; a NaN yields to a number.",
+    other={"f": _ignoring_nan(ops.max_), "c": _ignoring_nan(_GREATER)},
 )
 fmin = binary_function(
-    "fmin", ops.min_, "Elementwise minimum; a NaN yields to a number.", kinds="biuf", other={"f": _ignoring_nan(ops.min_)}
+    "fmin",
+    ops.min_,
+    "Elementwise minimum; a NaN yields to a number.",
+    other={"f": _ignoring_nan(ops.min_), "c": _ignoring_nan(_LESS)},
 )
 
 # ---- Rounding ------------------------------------------------------------------------------------
@@ -379,12 +402,12 @@ def _integer_power(x: ArrayLike, exponent: int) -> Array:
             f"{user_line()}: power got integers to the negative power {exponent}; convert the base to float, "
             "or the exponent"
         )
-    return wrap(_multiplied(value, exponent), aval)
+    return wrap(integer_power(value, exponent), aval)
 
 
-def _multiplied(x: Value, exponent: int) -> Value:
+def integer_power(x: Value, exponent: int) -> Value:
     if exponent < 0:
-        return ops.div(ops.full_like(x, 1), _multiplied(x, -exponent))
+        return ops.div(ops.full_like(x, 1), integer_power(x, -exponent))
     if exponent == 0:
         return ops.full_like(x, 1)
     result: Value | None = None
@@ -401,11 +424,7 @@ def _multiplied(x: Value, exponent: int) -> Value:
 @operation
 def _power(x1: ArrayLike, x2: ArrayLike) -> Array:
     (x, y), aval = operands("power", x1, x2)
-    if aval.dtype == bool:
-        return wrap(ops.or_(x, ops.not_(y)), aval)
-    exponent = abstractify(x2)
-    if is_inexact(aval.dtype) or kind_of(exponent.dtype) == "b":
-        return wrap(ops.pow_(x, y), aval)
+    x, y, aval = _no_bools(x, y, aval)
     return wrap(ops.pow_(x, y), aval)
 
 

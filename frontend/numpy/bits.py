@@ -50,17 +50,17 @@ bitwise_not = bitwise_invert = invert
 
 
 
-def _left(x: Value, y: Value) -> Value:
-    return ops.shift_left(x, y)
-
-
-def _right(x: Value, y: Value) -> Value:
-    unsigned = kind_of(dtype_of(x.type)) == "u"
-    return (ops.shift_right_logical if unsigned else ops.shift_right_arithmetic)(x, y)
-
-
-left_shift = binary_function("left_shift", _left, "Bits moved up by y places; x * 2**y.", kinds="iu")
-right_shift = binary_function("right_shift", _right, "Bits moved down by y places; x // 2**y.", kinds="iu")
+left_shift = binary_function(
+    "left_shift", ops.shift_left, "Bits moved up by y places; x * 2**y.", kinds="biu", counted=True
+)
+right_shift = binary_function(
+    "right_shift",
+    ops.shift_right_arithmetic,
+    "Bits moved down by y places; x // 2**y.",
+    kinds="biu",
+    counted=True,
+    other={"u": ops.shift_right_logical},
+)
 bitwise_left_shift, bitwise_right_shift = left_shift, right_shift
 
 
@@ -75,11 +75,11 @@ def bitwise_count(x: ArrayLike, /) -> Array:
         A uint8 array of x's shape.
     """
     value, aval = lift(x)
-    require("bitwise_count", aval, "iu", "it counts bits of integers")
-    if kind_of(aval.dtype) == "i":
-        value = ops.abs_(value)
+    require("bitwise_count", aval, "biu", "it counts bits of integers")
     narrow = np.dtype(np.uint8)
-    return wrap(convert(ops.popcnt(value), aval.dtype, narrow), AbstractValue(aval.shape, narrow))
+    if aval.dtype != bool:
+        value = ops.popcnt(ops.abs_(value) if kind_of(aval.dtype) == "i" else value)
+    return wrap(convert(value, aval.dtype, narrow), AbstractValue(aval.shape, narrow))
 
 
 def _while(initial: list[Value], condition: object, body: object) -> list[Value]:

@@ -8,7 +8,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.support import inexact_operands, is_complex, part_dtype
+from mycc.numpy.support import inexact_operands, is_complex, part_of
 from mycc.types import ArrayLike
 
 __all__ = ["angle", "conj", "conjugate", "imag", "real"]
@@ -24,7 +24,7 @@ def real(val: ArrayLike, /) -> Array:
     value, aval = lift(val)
     if not is_complex(aval.dtype):
         return wrap(value, aval)
-    return wrap(ops.real(value), AbstractValue(aval.shape, part_dtype(aval.dtype), aval.weak_type))
+    return wrap(ops.real(value), AbstractValue(aval.shape, part_of(aval.dtype), aval.weak_type))
 
 
 @operation
@@ -37,7 +37,7 @@ def imag(val: ArrayLike, /) -> Array:
     value, aval = lift(val)
     if not is_complex(aval.dtype):
         return wrap(ops.full_like(value, 0), aval)
-    return wrap(ops.imag(value), AbstractValue(aval.shape, part_dtype(aval.dtype), aval.weak_type))
+    return wrap(ops.imag(value), AbstractValue(aval.shape, part_of(aval.dtype), aval.weak_type))
 
 
 @operation
@@ -72,4 +72,4 @@ def angle(z: ArrayLike, deg: bool = False) -> Array:
         result = ops.atan2(ops.full_like(value, 0), value)
     if deg:
         result = ops.mul(result, ops.full_like(result, 180 / math.pi))
-    return wrap(result, AbstractValue(aval.shape, part_dtype(aval.dtype), aval.weak_type))
+    return wrap(result, AbstractValue(aval.shape, part_of(aval.dtype), aval.weak_type))

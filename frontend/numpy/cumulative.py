@@ -15,7 +15,7 @@ from mycc.dialects.types import element_type, tensor
 from mycc.emit import convert
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.reductions import no_out, summed_dtype
-from mycc.numpy.support import BOOL, as_dtype, axis_of, inexact_dtype, is_inexact
+from mycc.numpy.support import BOOL, INT32, as_dtype, axis_of, inexact_dtype, is_inexact
 from mycc.source import user_line
 from mycc.types import ArrayLike, DTypeLike, abstractify
 
@@ -113,10 +113,10 @@ def _cumulated(name: str, a: ArrayLike, axis: int | None, dtype: DTypeLike | Non
     place = axis_of(name, 0 if axis is None else axis, len(shape))
     if nans and is_inexact(aval.dtype):
         value = ops.select(ops.compare("NE", value, value), ops.full_like(value, neutral), value)
-    target = as_dtype(dtype, summed_dtype(aval.dtype))
+    target = as_dtype(dtype, INT32 if aval.dtype == BOOL else aval.dtype)
     value = convert(value, aval.dtype, target)
     result = running(value, place, fold, neutral) if value.type.shape[place] > 1 and aval.size else value
-    return wrap(result, AbstractValue(shape, target, aval.weak_type and dtype is None))
+    return wrap(result, AbstractValue(shape, target))
 
 
 @operation
@@ -126,7 +126,7 @@ def cumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None
     Args:
         a: an array.
         axis: along which; None takes the array as a vector.
-        dtype: of the result; default: a's, with narrow integers and bools widened to 32 bits.
+        dtype: of the result; default: a's, and int32 for bools.
 
     Returns:
         An array of a's shape, or, without axis, a vector.
@@ -167,7 +167,7 @@ def _array_api(name: str, x: ArrayLike, axis: int | None, dtype: Any, initial: b
         if len(aval.shape) != 1:
             raise ValueError(f"{user_line()}: {name} of an array of {len(aval.shape)} dimensions needs an axis")
         axis = 0
-    result = _cumulated(name, x, axis, dtype, fold, neutral, False)
+    result = _cumulated(name, x, axis, summed_dtype(aval.dtype) if dtype is None else dtype, fold, neutral, False)
     if not initial:
         return result
     value, known = lift(result)

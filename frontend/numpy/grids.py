@@ -374,7 +374,7 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     Returns:
         A matrix of shape (x.size, N).
     """
-    from mycc.numpy.arithmetic import _multiplied
+    from mycc.numpy.arithmetic import integer_power
 
     value, aval = lift(x)
     if len(aval.shape) != 1:
@@ -383,5 +383,5 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     powers = range(count) if increasing else range(count - 1, -1, -1)
     if not count:
         return wrap(ops.full(tensor((aval.size, 0), ops.element_of(value)), 0), AbstractValue((aval.size, 0), aval.dtype))
-    columns = [ops.reshape(_multiplied(value, p), (aval.size, 1)) for p in powers]
+    columns = [ops.reshape(integer_power(value, p), (aval.size, 1)) for p in powers]
     return wrap(ops.concatenate(columns, 1), AbstractValue((aval.size, count), aval.dtype, aval.weak_type))

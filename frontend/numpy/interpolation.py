@@ -13,7 +13,7 @@ from mycc.dialects.mlir import ir
 from mycc.indexing.read import read
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.arithmetic import add, multiply, subtract, true_divide
-from mycc.numpy.creation import asarray, astype
+from mycc.numpy.creation import asarray, astype, zeros_like
 from mycc.numpy.searching import searchsorted
 from mycc.numpy.selection import clip, where
 from mycc.numpy.shapes import ravel
@@ -117,7 +117,7 @@ def polyval(p: ArrayLike, x: ArrayLike) -> Array:
     from mycc.numpy.joining import unstack
 
     coefficients = asarray(p)
-    result: Any = multiply(asarray(x), 0)
+    result: Any = zeros_like(x)
     for c in unstack(coefficients):
         result = add(multiply(result, x), c)
     return result

@@ -14,6 +14,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type
 from mycc.emit import broadcast, convert, operand
 from mycc.lowering.abstract import AbstractValue
+from mycc.numpy.arithmetic import lexicographic
 from mycc.numpy.support import (
     BOOL,
     FLOAT32,
@@ -26,7 +27,8 @@ from mycc.numpy.support import (
     is_complex,
     kind_of,
     lowest,
-    part_dtype,
+    part_of,
+    require,
     scalar,
 )
 from mycc.source import user_line
@@ -124,7 +126,6 @@ def _accumulated(
     target = as_dtype(dtype, summed_dtype(aval.dtype) if promote_integers else aval.dtype)
     # Halves are added up in float32: their own ten bits of mantissa are used up after a thousand ones.
     working = FLOAT32 if _is_half(target) else target
-    weak = aval.weak_type and dtype is None
     value = convert(value, aval.dtype, working)
     value, aval = masked(name, value, AbstractValue(aval.shape, working), where, neutral)
     axes = axes_of(name, axis, len(aval.shape))
@@ -133,7 +134,7 @@ def _accumulated(
         known = abstractify(initial)
         result = fold(operand(initial, known, tuple(result.type.shape), working), result)
     result = convert(result, working, target)
-    return wrap(result, AbstractValue(tuple(result.type.shape), target, weak))
+    return wrap(result, AbstractValue(tuple(result.type.shape), target))
 
 
 @operation
@@ -196,10 +197,12 @@ def _extreme(
     greatest: bool,
 ) -> Array:
     value, aval = lift(a)
+    fold: Fold = ops.max_ if greatest else ops.min_
     if is_complex(aval.dtype):
-        raise TypeError(f"{user_line()}: {name} does not take dtype {aval.dtype}: complex numbers have no order")
-    start = (lowest if greatest else highest)(aval.dtype)
-    fold = ops.max_ if greatest else ops.min_
+        start: Any = complex(-np.inf, -np.inf) if greatest else complex(np.inf, np.inf)
+        fold = lexicographic("GT" if greatest else "LT")
+    else:
+        start = (lowest if greatest else highest)(aval.dtype)
     axes = axes_of(name, axis, len(aval.shape))
     if initial is None:
         if where is not None:
@@ -211,7 +214,7 @@ def _extreme(
     result = folded(value, aval, axes_of(name, axis, len(aval.shape)), scalar(aval.dtype, start), fold, keepdims)
     if initial is not None:
         result = fold(operand(initial, abstractify(initial), tuple(result.type.shape), aval.dtype), result)
-    return wrap(result, AbstractValue(tuple(result.type.shape), aval.dtype, aval.weak_type))
+    return wrap(result, AbstractValue(tuple(result.type.shape), aval.dtype))
 
 
 @operation
@@ -268,6 +271,7 @@ amax, amin = max, min
 def ptp(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = False) -> Array:
     """The range over axes: maximum minus minimum."""
     no_out("ptp", out)
+    require("ptp", abstractify(a), "iuf", "it takes real numbers")
     upper, aval = lift(_extreme("ptp", a, axis, keepdims, None, None, True))
     lower, _ = lift(_extreme("ptp", a, axis, keepdims, None, None, False))
     return wrap(ops.sub(upper, lower), aval)
@@ -345,11 +349,11 @@ def _divided(total: Value, count: Any, less: Any = 0) -> Value:
     return ops.div(total, ops.convert(count, ops.element_of(total)))
 
 
-def _working(dtype: DTypeLike | None, aval: AbstractValue) -> tuple[Any, Any, bool]:
-    """The dtypes of result and computation of a mean, and whether the result is weak."""
+def _working(dtype: DTypeLike | None, aval: AbstractValue) -> tuple[Any, Any]:
+    """The dtypes of result and computation of a mean."""
     target = as_dtype(dtype, inexact_dtype(aval.dtype))
     working = FLOAT32 if _is_half(target) else target
-    return target, inexact_dtype(working), aval.weak_type and dtype is None
+    return target, inexact_dtype(working)
 
 
 @operation
@@ -381,14 +385,14 @@ def mean(
     """
     no_out("mean", out)
     value, aval = lift(a)
-    target, working, weak = _working(dtype, aval)
+    target, working = _working(dtype, aval)
     value = convert(value, aval.dtype, working)
     value, aval = masked("mean", value, AbstractValue(aval.shape, working), where, 0)
     axes = axes_of("mean", axis, len(aval.shape))
     total = folded(value, aval, axes, scalar(working, 0), ops.add, keepdims)
-    result = _divided(total, _count("mean", aval, axes, where, part_dtype(working), keepdims))
+    result = _divided(total, _count("mean", aval, axes, where, part_of(working), keepdims))
     result = convert(result, working, target)
-    return wrap(result, AbstractValue(tuple(result.type.shape), target, weak))
+    return wrap(result, AbstractValue(tuple(result.type.shape), target))
 
 
 @operation
@@ -421,7 +425,7 @@ def var(
     """
     no_out("var", out)
     result, aval, target = _variance("var", a, axis, dtype, ddof, keepdims, where, mean, correction)
-    return wrap(convert(result, aval.dtype, target), AbstractValue(aval.shape, target, aval.weak_type))
+    return wrap(convert(result, aval.dtype, target), AbstractValue(aval.shape, target))
 
 
 @operation
@@ -440,7 +444,7 @@ def std(
     """The standard deviation over axes: the square root of `var`, with its arguments."""
     no_out("std", out)
     result, aval, target = _variance("std", a, axis, dtype, ddof, keepdims, where, mean, correction)
-    return wrap(convert(ops.sqrt(result), aval.dtype, target), AbstractValue(aval.shape, target, aval.weak_type))
+    return wrap(convert(ops.sqrt(result), aval.dtype, target), AbstractValue(aval.shape, target))
 
 
 def _variance(
@@ -459,7 +463,7 @@ def _variance(
             raise ValueError(f"{user_line()}: {name} got both ddof and correction, which are the same; give one")
         ddof = correction
     value, aval = lift(a)
-    target, working, weak = _working(dtype, aval)
+    target, working = _working(dtype, aval)
     if is_complex(aval.dtype) and not is_complex(working):
         working = aval.dtype
     value = convert(value, aval.dtype, working)
@@ -472,11 +476,11 @@ def _variance(
     if mean is None:
         taken, _ = masked(name, value, full_aval, where, 0)
         total = ops.reduce(taken, scalar(working, 0), axes, ops.add) if axes else taken
-        centre = _divided(total, _count(name, full_aval, axes, where, part_dtype(working), False))
+        centre = _divided(total, _count(name, full_aval, axes, where, part_of(working), False))
         centre = ops.broadcast_in_dim(centre, full_aval.shape, [d for d in range(len(full_aval.shape)) if d not in axes])
     else:
         centre = operand(mean, abstractify(mean), full_aval.shape, working)
-    part = part_dtype(working)
+    part = part_of(working)
     distance = ops.sub(value, centre)
     if is_complex(working):
         re, im = ops.real(distance), ops.imag(distance)
@@ -486,7 +490,7 @@ def _variance(
     square, square_aval = masked(name, square, AbstractValue(full_aval.shape, part), where, 0)
     total = folded(square, square_aval, axes, scalar(part, 0), ops.add, keepdims)
     result = _divided(total, _count(name, full_aval, axes, where, part, keepdims), ddof)
-    return result, AbstractValue(tuple(result.type.shape), part, weak), part_dtype(target)
+    return result, AbstractValue(tuple(result.type.shape), part), part_of(target)
 
 
 @operation

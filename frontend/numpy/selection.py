@@ -14,7 +14,7 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.emit import broadcast, broadcast_shapes, convert, operand, operands
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.support import BOOL, inexact_dtype, is_complex, is_inexact, part_dtype
+from mycc.numpy.support import BOOL, inexact_dtype, is_complex, is_inexact, part_of
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify, promote
 
@@ -178,6 +178,8 @@ def heaviside(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     avals = [abstractify(x1), abstractify(x2)]
     dtype, weak = promote(avals)
     target = inexact_dtype(dtype)
+    if is_complex(target):
+        raise TypeError(f"{user_line()}: heaviside does not take dtype {dtype}: complex numbers have no order")
     (x, y), aval = operands("heaviside", x1, x2, to=target)
     zero = ops.full_like(x, 0)
     step = ops.select(ops.compare("LT", x, zero), zero, ops.select(ops.compare("GT", x, zero), ops.full_like(x, 1), x))
@@ -208,7 +210,7 @@ def nan_to_num(
     if not is_inexact(aval.dtype):
         return wrap(value, aval)
     if is_complex(aval.dtype):
-        part = AbstractValue(aval.shape, part_dtype(aval.dtype))
+        part = AbstractValue(aval.shape, part_of(aval.dtype))
         parts = [_finite(v, part, nan, posinf, neginf) for v in (ops.real(value), ops.imag(value))]
         return wrap(ops.complex_(*parts), aval)
     return wrap(_finite(value, aval, nan, posinf, neginf), aval)

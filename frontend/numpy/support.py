@@ -6,12 +6,13 @@ import operator
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-import ml_dtypes
 import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
+from mycc.dtypes import as_dtype as named_dtype
+from mycc.dtypes import highest, kind_of, lowest, part_of
 from mycc.emit import broadcast_shapes, operand
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
@@ -32,7 +33,7 @@ __all__ = [
     "kind_of",
     "lowest",
     "highest",
-    "part_dtype",
+    "part_of",
     "require",
     "scalar",
     "shape_of",
@@ -44,18 +45,6 @@ Axis: TypeAlias = "int | Sequence[int] | None"
 Shape: TypeAlias = "int | Sequence[int]"
 
 BOOL, INT32, INT64, FLOAT32 = (np.dtype(t) for t in (np.bool_, np.int32, np.int64, np.float32))
-_PARTS = {np.dtype(np.complex64): FLOAT32, np.dtype(np.complex128): np.dtype(np.float64)}
-_KINDS: dict[np.dtype[Any], str] = {}
-
-
-def kind_of(dtype: np.dtype[Any]) -> str:
-    """One of b, i, u, f, c. NumPy itself files bfloat16 and its kin under V."""
-    found = _KINDS.get(dtype)
-    if found is None:
-        name = dtype.name
-        found = dtype.kind if dtype.kind in "biufc" else "u" if name[0] == "u" else "i" if name[0] == "i" else "f"
-        _KINDS[dtype] = found
-    return found
 
 
 def is_float(dtype: np.dtype[Any]) -> bool:
@@ -83,56 +72,9 @@ def inexact_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if is_inexact(dtype) else FLOAT32
 
 
-def part_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype of a complex dtype's real part; a real dtype itself."""
-    return _PARTS.get(dtype, dtype)
-
-
-def lowest(dtype: np.dtype[Any]) -> Any:
-    """The least number of a dtype: minus infinity where there is one."""
-    kind = kind_of(dtype)
-    if kind == "b":
-        return False
-    if kind == "f":
-        return _extreme(dtype, -np.inf, "min")
-    return int(ml_dtypes.iinfo(dtype).min)
-
-
-def highest(dtype: np.dtype[Any]) -> Any:
-    """The greatest number of a dtype: infinity where there is one."""
-    kind = kind_of(dtype)
-    if kind == "b":
-        return True
-    if kind == "f":
-        return _extreme(dtype, np.inf, "max")
-    return int(ml_dtypes.iinfo(dtype).max)
-
-
-def _extreme(dtype: np.dtype[Any], infinity: float, name: str) -> Any:
-    return infinity if np.isinf(np.asarray(infinity).astype(dtype)) else getattr(ml_dtypes.finfo(dtype), name)
-
-
 def as_dtype(dtype: DTypeLike, default: np.dtype[Any] | None = None) -> np.dtype[Any]:
-    """The dtype that a user's argument names; Python's int, float and complex are the 32-bit defaults.
-
-    Raises:
-        TypeError: it names none, or one without a counterpart in StableHLO.
-    """
-    if dtype is None:
-        assert default is not None
-        return default
-    found = _PYTHON.get(dtype) if isinstance(dtype, type) else None
-    if found is None:
-        found = _by_name(dtype) if isinstance(dtype, str) else np.dtype(dtype)
-        element_type(found)
-    return found
-
-
-_PYTHON: dict[Any, np.dtype[Any]] = {bool: BOOL, int: INT32, float: FLOAT32, complex: np.dtype(np.complex64)}
-
-
-def _by_name(name: str) -> np.dtype[Any]:
-    return np.dtype(getattr(ml_dtypes, name) if hasattr(ml_dtypes, name) else name)
+    """The dtype that a user's argument names, or a default for None; see `mycc.dtypes.as_dtype`."""
+    return default if dtype is None and default is not None else named_dtype(dtype)
 
 
 def smallest_index_dtype(size: int) -> np.dtype[Any]:

@@ -128,6 +128,13 @@ def _hypot(x: Value, y: Value) -> Value:
 hypot = binary_function("hypot", _hypot, "The length of the hypotenuse over sides x and y.", kinds="f", inexact=True)
 
 
+def _complex_log_of_sum(x: Value, y: Value, scale: float) -> Value:
+    larger = ops.compare("GE", ops.real(x), ops.real(y))
+    large, small = ops.select(larger, x, y), ops.select(larger, y, x)
+    factor = ops.full_like(x, scale)
+    return ops.add(large, ops.div(ops.log1p(ops.exp(ops.mul(ops.sub(small, large), factor))), factor))
+
+
 def _log_of_sum(x: Value, y: Value, scale: float) -> Value:
     difference = ops.sub(x, y)
     # Both the same infinity: the difference is NaN, and so would its derivative be.
@@ -141,14 +148,18 @@ def _log_of_sum(x: Value, y: Value, scale: float) -> Value:
 
 
 logaddexp = binary_function(
-    "logaddexp", lambda x, y: _log_of_sum(x, y, 1), "log(exp(x) + exp(y)) without overflow.", kinds="f", inexact=True
+    "logaddexp",
+    lambda x, y: _log_of_sum(x, y, 1),
+    "log(exp(x) + exp(y)) without overflow.",
+    inexact=True,
+    other={"c": lambda x, y: _complex_log_of_sum(x, y, 1)},
 )
 logaddexp2 = binary_function(
     "logaddexp2",
     lambda x, y: _log_of_sum(x, y, math.log(2)),
     "log2(2**x + 2**y) without overflow.",
-    kinds="f",
     inexact=True,
+    other={"c": lambda x, y: _complex_log_of_sum(x, y, math.log(2))},
 )
 
 

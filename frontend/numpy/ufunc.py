@@ -10,9 +10,9 @@ import numpy as np
 from mycc.api import operation, wrap
 from mycc.array import Array
 from mycc.dialects.mlir import ir
-from mycc.emit import operands
+from mycc.emit import convert, operands
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.support import BOOL, inexact_operands, kind_of, part_dtype
+from mycc.numpy.support import BOOL, INT32, inexact_operands, kind_of, part_of
 from mycc.source import user_line
 from mycc.types import ArrayLike
 
@@ -33,6 +33,7 @@ def unary_function(
     kinds: str = "biufc",
     inexact: bool = False,
     result: str = "same",
+    counted: bool = False,
     other: dict[str, Callable[[Value], Value]] | None = None,
 ) -> Unary:
     """An elementwise function of one array.
@@ -44,12 +45,15 @@ def unary_function(
         kinds: the kinds of dtypes that it takes.
         inexact: whether integers and bools are converted to float32 first.
         result: the dtype of the result: ``same``, ``bool``, or ``part`` (that of the real part).
+        counted: whether bools are converted to int32 first.
         other: builders for other kinds of dtypes.
     """
     builders = other or {}
 
     def function(x: ArrayLike, /) -> Array:
         (value,), aval = inexact_operands(name, x) if inexact else operands(name, x)
+        if counted and aval.dtype == BOOL:
+            value, aval = convert(value, BOOL, INT32), AbstractValue(aval.shape, INT32)
         kind = kind_of(aval.dtype)
         _check(name, aval, kind, kinds)
         return wrap(builders.get(kind, build)(value), _result(aval, result))
@@ -65,6 +69,7 @@ def binary_function(
     kinds: str = "biufc",
     inexact: bool = False,
     result: str = "same",
+    counted: bool = False,
     other: dict[str, Callable[[Value, Value], Value]] | None = None,
 ) -> Binary:
     """An elementwise function of two arrays, which are promoted to one dtype and broadcast to one shape.
@@ -75,6 +80,9 @@ def binary_function(
 
     def function(x: ArrayLike, y: ArrayLike, /) -> Array:
         (left, right), aval = inexact_operands(name, x, y) if inexact else operands(name, x, y)
+        if counted and aval.dtype == BOOL:
+            left, right = convert(left, BOOL, INT32), convert(right, BOOL, INT32)
+            aval = AbstractValue(aval.shape, INT32)
         kind = kind_of(aval.dtype)
         _check(name, aval, kind, kinds)
         return wrap(builders.get(kind, build)(left, right), _result(aval, result))
@@ -95,7 +103,7 @@ def _result(aval: AbstractValue, result: str) -> AbstractValue:
         return aval
     if result == "bool":
         return AbstractValue(aval.shape, BOOL)
-    return AbstractValue(aval.shape, part_dtype(aval.dtype), aval.weak_type)
+    return AbstractValue(aval.shape, part_of(aval.dtype), aval.weak_type)
 
 
 _RESULTS = {
