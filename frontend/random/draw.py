@@ -13,7 +13,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
 from mycc.dtypes import as_dtype
 from mycc.emit import full
-from mycc.lax.checks import check_kind
+from mycc.lax.checks import check_kind, static_shape
 from mycc.random import threefry
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -38,25 +38,24 @@ def sample_shape(name: str, shape: Sequence[int] | None, *parameters: ArrayLike)
     """The shape of a draw: as given, which the parameters must broadcast to, or theirs.
 
     Raises:
-        ValueError: the parameters do not broadcast to the shape.
+        ValueError: the parameters do not broadcast to the shape, or to one another.
+        TypeError: a size is no integer.
     """
     shapes = [abstractify(p).shape for p in parameters]
+    sizes = None if shape is None else static_shape(name, shape)
     try:
         common = np.broadcast_shapes(*shapes)
-        if shape is None:
+        if sizes is None:
             return common
-        sizes = (int(shape),) if isinstance(shape, int) else tuple(int(n) for n in shape)
         fits = np.broadcast_shapes(sizes, common) == sizes
     except ValueError:
-        fits, sizes = False, () if shape is None else tuple(shape)
+        fits = False
     if not fits:
         raise ValueError(
             f"{user_line()}: {name} got shape {sizes} and parameters of shapes {shapes}, which do not "
             "broadcast to it"
         )
-    if any(n < 0 for n in sizes):
-        raise ValueError(f"{user_line()}: {name} got the shape {sizes}, which has a negative size")
-    return sizes
+    return sizes or ()
 
 
 def parameter(x: ArrayLike, shape: Shape, dtype: Dtype) -> Value:
