@@ -1,7 +1,7 @@
 """Indexing and assignment of arrays, in all of NumPy's forms.
 
-An index is first read into a `Plan`, which is static, and the integers and arrays that it takes at run time; then
-operations are built from the plan.
+An index is first read into a `Plan`, which is static, and the integers and arrays that it takes at run time;
+then operations are built from the plan.
 """
 
 from __future__ import annotations

@@ -40,9 +40,10 @@ class IndexedAt:
 
     All methods take
 
-    - ``mode``: what happens to positions outside that are only known at run time: ``"drop"`` (alias ``"fill"``; the
-      default of updates) ignores them, ``"clip"`` moves them to the nearest inside, ``"promise_in_bounds"``
-      says that there are none (the default of `get`, which moves them inside like ``"clip"``).
+    - ``mode``: what happens to positions outside that are only known at run time: ``"drop"`` (alias
+      ``"fill"``; the default of updates) ignores them, ``"clip"`` moves them to the nearest inside,
+      ``"promise_in_bounds"`` says that there are none (the default of `get`, which moves them inside like
+      ``"clip"``).
     - ``indices_are_sorted`` and ``unique_indices``: promises that let scatters run faster.
     - ``wrap_negative_indices``: whether negative positions count from the end.
 
@@ -135,7 +136,14 @@ class IndexedAt:
         wrap_negative_indices: bool = True,
     ) -> Array:
         return write(
-            self.array, self.index, values, kind, mode, wrap_negative_indices, indices_are_sorted, unique_indices
+            self.array,
+            self.index,
+            values,
+            kind,
+            mode,
+            wrap_negative_indices,
+            indices_are_sorted,
+            unique_indices,
         )
 
     def __repr__(self) -> str:

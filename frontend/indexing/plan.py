@@ -94,7 +94,9 @@ class Plan:
     @property
     def has_scalars(self) -> bool:
         """Whether there are positions that are run-time operands."""
-        return any(isinstance(dim, Scalar) or (isinstance(dim, Window) and dim.start is None) for dim in self.dims)
+        return any(
+            isinstance(dim, Scalar) or (isinstance(dim, Window) and dim.start is None) for dim in self.dims
+        )
 
 
 @dataclass
@@ -144,14 +146,16 @@ def _entry(e: Any) -> Any:
     if isinstance(e, (np.ndarray, Array)):
         if e.dtype.kind not in "iub":
             raise TypeError(
-                f"{user_line()}: arrays are indexed by integers and bools, got an index array of dtype {e.dtype}; "
+                f"{user_line()}: arrays are indexed by integers and bools, got an index array of dtype "
+                f"{e.dtype}; "
                 "convert it with .astype(int)"
             )
         return e
     if hasattr(e, "__index__"):
         return operator.index(e)
     raise TypeError(
-        f"{user_line()}: arrays are indexed by integers, slices, None, ... and arrays, got {type(e).__name__}: {e!r}"
+        f"{user_line()}: arrays are indexed by integers, slices, None, ... and arrays, got "
+        f"{type(e).__name__}: {e!r}"
     )
 
 
@@ -176,10 +180,15 @@ def _expanded(entries: list[Any], shape: tuple[int, ...]) -> list[Any]:
     """The entries with full slices for the ellipsis and for what is left out."""
     taken = sum(_consumed(e) for e in entries)
     if taken > len(shape):
-        raise IndexError(f"{user_line()}: an array of shape {shape} is indexed with {taken} indices; it takes {len(shape)}")
+        raise IndexError(
+            f"{user_line()}: an array of shape {shape} is indexed with {taken} indices; it takes {len(shape)}"
+        )
     places = [i for i, e in enumerate(entries) if e is Ellipsis]
     if len(places) > 1:
-        raise IndexError(f"{user_line()}: an index holds two ellipses (...); only one can stand for the dimensions left out")
+        raise IndexError(
+            f"{user_line()}: an index holds two ellipses (...); only one can stand for the dimensions left "
+            "out"
+        )
     rest = [slice(None)] * (len(shape) - taken)
     if places:
         return [*entries[: places[0]], *rest, *entries[places[0] + 1 :]]
@@ -253,7 +262,8 @@ class _Reader:
             start, stop, step = e.indices(size)
         except ConcretizationError:
             raise ConcretizationError(
-                f"{user_line()}: a slice with traced bounds has no static size; use mycc.lax.dynamic_slice_in_dim(x, start, "
+                f"{user_line()}: a slice with traced bounds has no static size; use "
+                "mycc.lax.dynamic_slice_in_dim(x, start, "
                 "size), or x[start + mycc.numpy.arange(size)]"
             ) from None
         except TypeError as error:
@@ -281,7 +291,8 @@ class _Reader:
             if low < -size or high >= size:
                 wrong = low if low < -size else high
                 raise IndexError(
-                    f"{user_line()}: index {wrong} is out of bounds for axis {self.dimension - 1} of size {size} "
+                    f"{user_line()}: index {wrong} is out of bounds for axis {self.dimension - 1} of size "
+                    f"{size} "
                     f"of an array of shape {self.shape}"
                 )
             if low < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["take"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 MODES = (None, "promise_in_bounds", "clip", "fill", "drop")
 
 
@@ -50,7 +50,9 @@ def take(x: ArrayLike, index: Any) -> Array:
     return read(x, index, None, None, True)
 
 
-def read(x: ArrayLike, index: Any, mode: str | None, fill_value: Any, wrap_negative: bool, sorted_: bool = False) -> Array:
+def read(
+    x: ArrayLike, index: Any, mode: str | None, fill_value: Any, wrap_negative: bool, sorted_: bool = False
+) -> Array:
     """``x[index]``, with what to do about positions outside."""
     check_mode(mode)
     request = parse(x, abstractify(x).shape, index, dynamic=current() is None)
@@ -64,7 +66,9 @@ def check_mode(mode: Any) -> None:
         ValueError: there is none of that name.
     """
     if mode not in MODES:
-        raise ValueError(f"{user_line()}: indexing got mode={mode!r}; it takes {', '.join(map(repr, MODES[1:]))}")
+        raise ValueError(
+            f"{user_line()}: indexing got mode={mode!r}; it takes {', '.join(map(repr, MODES[1:]))}"
+        )
 
 
 @operation
@@ -94,12 +98,14 @@ def _read(
 class Parts:
     """A plan together with the values of its operands.
 
-    ``starts``, ``sizes``, ``steps`` and ``backwards`` describe the window of the array, one entry for each of its
-    dimensions; ``kept`` are the sizes of the window's dimensions that stay, and ``arrays`` the index arrays of
-    those of them that have one.
+    ``starts``, ``sizes``, ``steps`` and ``backwards`` describe the window of the array, one entry for each
+    of its dimensions; ``kept`` are the sizes of the window's dimensions that stay, and ``arrays`` the index
+    arrays of those of them that have one.
     """
 
-    def __init__(self, plan: Plan, operands: Sequence[ArrayLike], gather_scalars: bool, wrap_negative: bool) -> None:
+    def __init__(
+        self, plan: Plan, operands: Sequence[ArrayLike], gather_scalars: bool, wrap_negative: bool
+    ) -> None:
         self.plan = plan
         self.starts: list[int | Value] = []
         self.unchecked: list[tuple[Value, int]] = []
@@ -151,7 +157,11 @@ class Parts:
 
     def window(self, value: Value) -> Value:
         """The window of an array, all of its dimensions kept."""
-        return ops.reverse(self.forward_window(value), self.backwards) if self.backwards else self.forward_window(value)
+        return (
+            ops.reverse(self.forward_window(value), self.backwards)
+            if self.backwards
+            else self.forward_window(value)
+        )
 
     def forward_window(self, value: Value) -> Value:
         """The window of an array, in the order in which it lies there."""
@@ -171,7 +181,8 @@ class Parts:
         wide = any(dtype_of(v.type) == INT64 for v in values)
         element = element_type(INT64 if wide else INT32)
         return [
-            ops.convert(s, element) if isinstance(s, Value) else ops.full(tensor((), element), s) for s in self.starts
+            ops.convert(s, element) if isinstance(s, Value) else ops.full(tensor((), element), s)
+            for s in self.starts
         ]
 
     def batch_shape(self) -> tuple[int, ...]:
@@ -181,7 +192,8 @@ class Parts:
             return np.broadcast_shapes(*shapes)
         except ValueError:
             raise IndexError(
-                f"{user_line()}: index arrays of shapes {', '.join(map(str, shapes))} do not broadcast together"
+                f"{user_line()}: index arrays of shapes {', '.join(map(str, shapes))} do not broadcast "
+                "together"
             ) from None
 
     def place(self) -> int:
@@ -215,7 +227,8 @@ class Parts:
             elif d not in self.dropped:
                 shape.append(self.sizes[d])
             elif not placed and not self._arrays_before(d):
-                # A dropped position stands among the index arrays: their dimensions begin at the first of them.
+                # A dropped position stands among the index arrays: their dimensions begin at the first of
+                # them.
                 shape += batch
                 placed = True
             d += 1

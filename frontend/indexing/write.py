@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,8 +23,8 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["update"]
 
-Value = ir.Value
-Combine = Callable[[Value, Value], Value]
+Value: TypeAlias = ir.Value
+Combine: TypeAlias = Callable[[Value, Value], Value]
 
 COMBINERS: dict[str, Combine] = {
     "set": lambda old, new: new,
@@ -128,7 +128,8 @@ def _spread(value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> V
         fits = False
     if not fits:
         raise ValueError(
-            f"{user_line()}: a value of shape {aval.shape} does not broadcast to the indexed elements, of shape {shape}"
+            f"{user_line()}: a value of shape {aval.shape} does not broadcast to the indexed elements, of "
+            f"shape {shape}"
         )
     lifted = ops.reshape(convert(lifted, aval.dtype, dtype), sizes)
     return broadcast(lifted, sizes, shape)
@@ -198,7 +199,8 @@ def _all_inside(parts: Parts) -> Value:
     ok: Value | None = None
     for value, extent in parts.unchecked:
         this = ops.and_(
-            ops.compare("GE", value, ops.full_like(value, 0)), ops.compare("LT", value, ops.full_like(value, extent))
+            ops.compare("GE", value, ops.full_like(value, 0)),
+            ops.compare("LT", value, ops.full_like(value, extent)),
         )
         ok = this if ok is None else ops.and_(ok, this)
     return ok

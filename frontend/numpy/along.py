@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -22,40 +22,60 @@ from mycc.types import ArrayLike, abstractify
 
 __all__ = ["choose", "place", "put", "put_along_axis", "take_along_axis"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 _MODES = (None, "fill", "drop", "clip", "promise_in_bounds")
 
 
 class _Aligned:
     """An array and positions along one of its axes, broadcast together in all others."""
 
-    def __init__(self, name: str, arr: ArrayLike, indices: ArrayLike, axis: int | None, mode: str | None, wrap_negative: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        arr: ArrayLike,
+        indices: ArrayLike,
+        axis: int | None,
+        mode: str | None,
+        wrap_negative: bool,
+    ) -> None:
         if mode not in _MODES:
-            raise ValueError(f"{user_line()}: {name} got mode={mode!r}; it takes {', '.join(map(repr, _MODES[1:]))}")
+            raise ValueError(
+                f"{user_line()}: {name} got mode={mode!r}; it takes {', '.join(map(repr, _MODES[1:]))}"
+            )
         value, aval = lift(arr)
         if axis is None:
-            value, aval = ops.reshape(value, (aval.size,)), AbstractValue((aval.size,), aval.dtype, aval.weak_type)
+            value, aval = (
+                ops.reshape(value, (aval.size,)),
+                AbstractValue((aval.size,), aval.dtype, aval.weak_type),
+            )
         known = abstractify(indices)
         if not is_integer(known.dtype):
             raise TypeError(f"{user_line()}: {name} takes integer positions, got dtype {known.dtype}")
         ndim = len(aval.shape)
         if len(known.shape) != ndim:
             raise ValueError(
-                f"{user_line()}: {name} takes positions of as many dimensions as the array, got shapes {known.shape} and {aval.shape}"
+                f"{user_line()}: {name} takes positions of as many dimensions as the array, got shapes "
+                f"{known.shape} and {aval.shape}"
             )
         self.axis = axis_of(name, 0 if axis is None else axis, ndim)
         rest = [1 if d == self.axis else n for d, n in enumerate(aval.shape)]
         try:
-            common = np.broadcast_shapes(tuple(rest), known.shape[: self.axis] + (1,) + known.shape[self.axis + 1 :])
+            common = np.broadcast_shapes(
+                tuple(rest), known.shape[: self.axis] + (1,) + known.shape[self.axis + 1 :]
+            )
         except ValueError:
             raise ValueError(
-                f"{user_line()}: {name} got positions of shape {known.shape} for an array of shape {aval.shape}; but for "
+                f"{user_line()}: {name} got positions of shape {known.shape} for an array of shape "
+                f"{aval.shape}; but for "
                 f"axis {self.axis} they must broadcast together"
             ) from None
         self.size = aval.shape[self.axis]
         self.shape = (*common[: self.axis], known.shape[self.axis], *common[self.axis + 1 :])
         whole = (*common[: self.axis], self.size, *common[self.axis + 1 :])
-        self.value, self.aval = broadcast(value, aval.shape, whole), AbstractValue(whole, aval.dtype, aval.weak_type)
+        self.value, self.aval = (
+            broadcast(value, aval.shape, whole),
+            AbstractValue(whole, aval.dtype, aval.weak_type),
+        )
         places, _ = position(indices, self.size, wrap_negative)
         self.places = broadcast(places, known.shape, self.shape)
         if mode == "clip":
@@ -89,7 +109,8 @@ def take_along_axis(
         arr: an array.
         indices: positions, of as many dimensions; all but the axis broadcast together.
         axis: along which; None takes the array as a vector.
-        mode: for positions outside: "fill" (default) gives NaN or extreme integers, "clip" the nearest element.
+        mode: for positions outside: "fill" (default) gives NaN or extreme integers, "clip" the nearest
+            element.
         fill_value: what "fill" gives.
         wrap_negative_indices: whether negative positions count from the end.
 
@@ -116,7 +137,9 @@ def take_along_axis(
         index_vector_dim=len(both.shape),
         context=context,
     )
-    result = ops.gather(both.value, both.vectors(), numbers, [1] * len(both.shape), False, tensor(both.shape, element))
+    result = ops.gather(
+        both.value, both.vectors(), numbers, [1] * len(both.shape), False, tensor(both.shape, element)
+    )
     if mode in (None, "fill", "drop"):
         number = fill_number(both.aval.dtype) if fill_value is None else fill_value
         result = ops.select(both.inside(), result, ops.full_like(result, number))
@@ -152,7 +175,9 @@ def put_along_axis(
     new, aval = lift(values)
     new = broadcast(convert(new, aval.dtype, both.aval.dtype), aval.shape, both.shape)
     if new.type.shape and 0 in new.type.shape:
-        return wrap(ops.reshape(both.value, shape), AbstractValue(shape, both.aval.dtype, both.aval.weak_type))
+        return wrap(
+            ops.reshape(both.value, shape), AbstractValue(shape, both.aval.dtype, both.aval.weak_type)
+        )
     numbers = hlo.ScatterDimensionNumbers.get(
         update_window_dims=[],
         inserted_window_dims=[both.axis],
@@ -168,18 +193,23 @@ def put_along_axis(
 
 def _new_only(name: str, inplace: bool) -> None:
     if inplace:
-        raise ValueError(f"{user_line()}: {name} returns a new array; leave inplace False and bind the result")
+        raise ValueError(
+            f"{user_line()}: {name} returns a new array; leave inplace False and bind the result"
+        )
 
 
 @operation
-def put(a: ArrayLike, ind: ArrayLike, v: ArrayLike, mode: str | None = None, *, inplace: bool = False) -> Array:
+def put(
+    a: ArrayLike, ind: ArrayLike, v: ArrayLike, mode: str | None = None, *, inplace: bool = False
+) -> Array:
     """An array with values put at positions in the array taken as a vector; as a new array.
 
     Args:
         a: an array.
         ind: positions.
         v: values, repeated as needed.
-        mode: for positions outside: None ignores them, "clip" moves them inside, "wrap" counts on from the other end.
+        mode: for positions outside: None ignores them, "clip" moves them inside, "wrap" counts on from the
+            other end.
         inplace: must be False.
 
     Returns:
@@ -232,7 +262,9 @@ def place(arr: ArrayLike, mask: ArrayLike, vals: ArrayLike, *, inplace: bool = F
 
 
 @operation
-def choose(a: ArrayLike, choices: Sequence[ArrayLike] | ArrayLike, out: None = None, mode: str = "clip") -> Array:
+def choose(
+    a: ArrayLike, choices: Sequence[ArrayLike] | ArrayLike, out: None = None, mode: str = "clip"
+) -> Array:
     """For each element the number of an array, the element of that array.
 
     Args:

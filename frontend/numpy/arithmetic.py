@@ -71,7 +71,9 @@ Value: TypeAlias = ir.Value
 add = binary_function("add", ops.add, "Elementwise sum.")
 subtract = binary_function("subtract", ops.sub, "Elementwise difference.", kinds="iufc")
 multiply = binary_function("multiply", ops.mul, "Elementwise product.")
-true_divide = binary_function("true_divide", ops.div, "Elementwise quotient; integers become floats.", inexact=True)
+true_divide = binary_function(
+    "true_divide", ops.div, "Elementwise quotient; integers become floats.", inexact=True
+)
 divide = binary_function("divide", ops.div, "Elementwise quotient; integers become floats.", inexact=True)
 negative = unary_function("negative", ops.neg, "Elementwise negation.", kinds="iufc")
 positive = unary_function("positive", lambda x: x, "The numbers themselves.")
@@ -86,7 +88,9 @@ def _same(x: Value) -> Value:
 
 
 _UNTOUCHED = {"b": _same, "u": _same}
-absolute = unary_function("absolute", ops.abs_, "Elementwise absolute value.", result="part", other=_UNTOUCHED)
+absolute = unary_function(
+    "absolute", ops.abs_, "Elementwise absolute value.", result="part", other=_UNTOUCHED
+)
 abs = unary_function("abs", ops.abs_, "Elementwise absolute value.", result="part", other=_UNTOUCHED)
 fabs = unary_function("fabs", ops.abs_, "Elementwise absolute value as a float.", kinds="f", inexact=True)
 
@@ -105,6 +109,7 @@ sign = unary_function(
 
 # ---- Extremes ------------------------------------------------------------------------------------
 
+
 def _is_nan(x: Value) -> Value:
     return ops.compare("NE", x, x)
 
@@ -122,8 +127,12 @@ def lexicographic(direction: str) -> Callable[[Value, Value], Value]:
 
 
 _GREATER, _LESS = lexicographic("GT"), lexicographic("LT")
-maximum = binary_function("maximum", ops.max_, "Elementwise maximum; NaN if either is NaN.", other={"c": _GREATER})
-minimum = binary_function("minimum", ops.min_, "Elementwise minimum; NaN if either is NaN.", other={"c": _LESS})
+maximum = binary_function(
+    "maximum", ops.max_, "Elementwise maximum; NaN if either is NaN.", other={"c": _GREATER}
+)
+minimum = binary_function(
+    "minimum", ops.min_, "Elementwise minimum; NaN if either is NaN.", other={"c": _LESS}
+)
 
 
 def _ignoring_nan(build: Any) -> Any:
@@ -159,12 +168,18 @@ def _parts(build: Any) -> Any:
     return lambda x: ops.complex_(build(ops.real(x)), build(ops.imag(x)))
 
 
-floor = unary_function("floor", ops.floor, "The greatest integers that are not greater.", kinds="biuf", other=_EXACT)
+floor = unary_function(
+    "floor", ops.floor, "The greatest integers that are not greater.", kinds="biuf", other=_EXACT
+)
 ceil = unary_function("ceil", ops.ceil, "The least integers that are not less.", kinds="biuf", other=_EXACT)
 trunc = unary_function("trunc", _trunc, "The numbers without their fractions.", kinds="biuf", other=_EXACT)
 fix = unary_function("fix", _trunc, "The numbers rounded towards zero.", kinds="biuf", other=_EXACT)
 rint = unary_function(
-    "rint", ops.round_even, "The nearest integers, halves to even.", inexact=True, other={"c": _parts(ops.round_even)}
+    "rint",
+    ops.round_even,
+    "The nearest integers, halves to even.",
+    inexact=True,
+    other={"c": _parts(ops.round_even)},
 )
 
 
@@ -252,8 +267,6 @@ def _floor_divide_floats(x: Value, y: Value) -> Value:
     rounded = ops.round_even(quotient)
     by_zero = ops.compare("EQ", y, ops.full_like(y, 0))
     return ops.select(by_zero, ops.div(x, y), ops.select(ops.is_finite(quotient), rounded, quotient))
-
-
 
 
 @operation

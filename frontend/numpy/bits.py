@@ -47,9 +47,6 @@ invert = unary_function("invert", ops.not_, "All bits turned over.", kinds="biu"
 bitwise_not = bitwise_invert = invert
 
 
-
-
-
 left_shift = binary_function(
     "left_shift", ops.shift_left, "Bits moved up by y places; x * 2**y.", kinds="biu", counted=True
 )
@@ -146,8 +143,12 @@ def _copysign(x: Value, y: Value) -> Value:
     return ops.select(_signbit(y), ops.neg(size), size)
 
 
-copysign = binary_function("copysign", _copysign, "The magnitude of x with the sign of y.", kinds="f", inexact=True)
-nextafter = binary_function("nextafter", ops.nextafter, "The float next to x towards y.", kinds="f", inexact=True)
+copysign = binary_function(
+    "copysign", _copysign, "The magnitude of x with the sign of y.", kinds="f", inexact=True
+)
+nextafter = binary_function(
+    "nextafter", ops.nextafter, "The float next to x towards y.", kinds="f", inexact=True
+)
 
 _MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 
@@ -174,7 +175,9 @@ def frexp(x: ArrayLike, /) -> tuple[Array, Array]:
     lifted = ops.select(small, ops.mul(value, ops.full_like(value, 2.0**digits)), value)
     pattern = ops.bitcast_convert(lifted, ops.with_element(value.type, element_type(integer)))
     mask = (2**exponent_bits - 1) << digits
-    field = ops.shift_right_logical(ops.and_(pattern, ops.full_like(pattern, mask)), ops.full_like(pattern, digits))
+    field = ops.shift_right_logical(
+        ops.and_(pattern, ops.full_like(pattern, mask)), ops.full_like(pattern, digits)
+    )
     exponent = ops.sub(field, ops.full_like(field, bias - 1))
     exponent = ops.select(small, ops.sub(exponent, ops.full_like(field, digits)), exponent)
     kept = ops.and_(pattern, ops.full_like(pattern, ~mask))
@@ -212,7 +215,11 @@ def _power_of_two(n: Value, dtype: np.dtype[object]) -> Value:
     digits = _MANTISSA[dtype.name]
     width = dtype.itemsize * 8
     bias = 2 ** (width - 2 - digits) - 1
-    limited = ops.clamp(ops.full(ops.tensor((), ops.element_of(n)), -bias + 1), n, ops.full(ops.tensor((), ops.element_of(n)), bias))
+    limited = ops.clamp(
+        ops.full(ops.tensor((), ops.element_of(n)), -bias + 1),
+        n,
+        ops.full(ops.tensor((), ops.element_of(n)), bias),
+    )
     integer = ops.convert(limited, element_type(np.dtype(f"int{width}")))
     field = ops.shift_left(ops.add(integer, ops.full_like(integer, bias)), ops.full_like(integer, digits))
     return ops.bitcast_convert(field, n.type)

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 Value: TypeAlias = ir.Value
-Labels = Sequence[Any]
+Labels: TypeAlias = Sequence[Any]
 
 
 def precision_config(precision: Any) -> ir.Attribute | None:
@@ -56,13 +56,18 @@ def precision_config(precision: Any) -> ir.Attribute | None:
     pair = precision if isinstance(precision, (tuple, list)) else (precision, precision)
     names = [str(getattr(p, "name", p) or "default").upper() for p in pair]
     if any(name not in ("DEFAULT", "HIGH", "HIGHEST") for name in names) or len(names) != 2:
-        raise ValueError(f"{user_line()}: got precision={precision!r}; it takes 'default', 'high' or 'highest'")
+        raise ValueError(
+            f"{user_line()}: got precision={precision!r}; it takes 'default', 'high' or 'highest'"
+        )
     attributes = [hlo.PrecisionAttr.get(name, context=context) for name in names]
     return ir.ArrayAttr.get(attributes, context=context)
 
 
-def contract(x: Value, xl: Labels, y: Value, yl: Labels, out: Labels, precision: Any = None, element: Any = None) -> Value:
-    """The product of two values whose dimensions have labels, summed over those that both have and ``out`` lacks.
+def contract(
+    x: Value, xl: Labels, y: Value, yl: Labels, out: Labels, precision: Any = None, element: Any = None
+) -> Value:
+    """The product of two values whose dimensions have labels, summed over those that both have and ``out``
+    lacks.
 
     Labels that only one of them has must be in ``out``. A dimension of size 1 where the other has more counts
     for nothing.
@@ -88,7 +93,9 @@ def contract(x: Value, xl: Labels, y: Value, yl: Labels, out: Labels, precision:
     return ops.transpose(result, [made.index(label) for label in out])
 
 
-def _without_ones(x: Value, xl: list[Any], y: Value, yl: list[Any]) -> tuple[Value, list[Any], Value, list[Any]]:
+def _without_ones(
+    x: Value, xl: list[Any], y: Value, yl: list[Any]
+) -> tuple[Value, list[Any], Value, list[Any]]:
     xs, ys = tuple(x.type.shape), tuple(y.type.shape)
     sizes = dict(zip(yl, ys, strict=True))
     if all(sizes.get(label, n) == n for label, n in zip(xl, xs, strict=True)):
@@ -97,7 +104,12 @@ def _without_ones(x: Value, xl: list[Any], y: Value, yl: list[Any]) -> tuple[Val
     drop_y = [d for d, label in enumerate(yl) if label in xl and ys[d] == 1 and xs[xl.index(label)] != 1]
     x = ops.reshape(x, [n for d, n in enumerate(xs) if d not in drop_x])
     y = ops.reshape(y, [n for d, n in enumerate(ys) if d not in drop_y])
-    return x, [v for d, v in enumerate(xl) if d not in drop_x], y, [v for d, v in enumerate(yl) if d not in drop_y]
+    return (
+        x,
+        [v for d, v in enumerate(xl) if d not in drop_x],
+        y,
+        [v for d, v in enumerate(yl) if d not in drop_y],
+    )
 
 
 def _product(x: Value, xl: list[Any], y: Value, yl: list[Any], out: Labels) -> Value:
@@ -113,13 +125,18 @@ def _spread(value: Value, labels: list[Any], shape: list[int], out: Labels) -> V
     return ops.broadcast_in_dim(value, shape, [list(out).index(labels[d]) for d in order])
 
 
-def pair(name: str, x: ArrayLike, y: ArrayLike, preferred: DTypeLike | None = None) -> tuple[Value, Value, AbstractValue]:
+def pair(
+    name: str, x: ArrayLike, y: ArrayLike, preferred: DTypeLike | None = None
+) -> tuple[Value, Value, AbstractValue]:
     """Two operands in their common dtype, and what is known of it; bools are taken as integers."""
     left, left_aval = lift(x)
     right, right_aval = lift(y)
     dtype, weak = promote([left_aval, right_aval])
     working = INT32 if dtype == BOOL else dtype
-    values = [convert(convert(v, a.dtype, dtype), dtype, working) for v, a in ((left, left_aval), (right, right_aval))]
+    values = [
+        convert(convert(v, a.dtype, dtype), dtype, working)
+        for v, a in ((left, left_aval), (right, right_aval))
+    ]
     return values[0], values[1], AbstractValue((), dtype, weak)
 
 
@@ -172,7 +189,12 @@ def matmul(
     if not xs or not ys:
         raise _mismatch("matmul", x_aval, y_aval, "both need dimensions; use multiply for numbers")
     if xs[-1] != ys[-2 if len(ys) > 1 else 0]:
-        raise _mismatch("matmul", x_aval, y_aval, "the last dimension of the first must equal the last but one of the second")
+        raise _mismatch(
+            "matmul",
+            x_aval,
+            y_aval,
+            "the last dimension of the first must equal the last but one of the second",
+        )
     x, y, aval = pair("matmul", a, b)
     lead = max(len(xs), len(ys), 2) - 2
     xl = [*range(lead - len(xs) + 2, lead), "n", "k"] if len(xs) > 1 else ["k"]
@@ -181,13 +203,21 @@ def matmul(
         try:
             np.broadcast_shapes(xs[:-2], ys[:-2])
         except ValueError:
-            raise _mismatch("matmul", x_aval, y_aval, "the leading dimensions do not broadcast together") from None
+            raise _mismatch(
+                "matmul", x_aval, y_aval, "the leading dimensions do not broadcast together"
+            ) from None
     out = [*range(lead), *(["n"] if len(xs) > 1 else []), *(["m"] if len(ys) > 1 else [])]
-    return finished(contract(x, xl, y, yl, out, precision, _wide(aval, preferred_element_type)), aval, preferred_element_type)
+    return finished(
+        contract(x, xl, y, yl, out, precision, _wide(aval, preferred_element_type)),
+        aval,
+        preferred_element_type,
+    )
 
 
 @operation
-def dot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike | None = None) -> Array:
+def dot(
+    a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike | None = None
+) -> Array:
     """The sum of products over the last dimension of a and the last but one of b.
 
     Args:
@@ -210,10 +240,19 @@ def dot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_
     if xs and ys:
         place = -2 if len(ys) > 1 else -1
         if xs[-1] != ys[place]:
-            raise _mismatch("dot", x_aval, y_aval, "the last dimension of the first must equal the last but one of the second")
+            raise _mismatch(
+                "dot",
+                x_aval,
+                y_aval,
+                "the last dimension of the first must equal the last but one of the second",
+            )
         xl[-1] = yl[place] = "k"
     out = [label for label in (*xl, *yl) if label != "k"]
-    return finished(contract(x, xl, y, yl, out, precision, _wide(aval, preferred_element_type)), aval, preferred_element_type)
+    return finished(
+        contract(x, xl, y, yl, out, precision, _wide(aval, preferred_element_type)),
+        aval,
+        preferred_element_type,
+    )
 
 
 @operation
@@ -251,14 +290,20 @@ def tensordot(
         over_x = [axis_of("tensordot", d, x_ndim) for d in _sequence(first)]
         over_y = [axis_of("tensordot", d, y_ndim) for d in _sequence(second)]
     if [x_aval.shape[d] for d in over_x] != [y_aval.shape[d] for d in over_y]:
-        raise _mismatch("tensordot", x_aval, y_aval, f"dimensions {over_x} and {over_y} differ in size or number")
+        raise _mismatch(
+            "tensordot", x_aval, y_aval, f"dimensions {over_x} and {over_y} differ in size or number"
+        )
     x, y, aval = pair("tensordot", a, b)
     xl: list[Any] = [("x", d) for d in range(x_ndim)]
     yl: list[Any] = [("y", d) for d in range(y_ndim)]
     for i, (d, e) in enumerate(zip(over_x, over_y, strict=True)):
         xl[d] = yl[e] = i
     out = [label for label in (*xl, *yl) if not isinstance(label, int)]
-    return finished(contract(x, xl, y, yl, out, precision, _wide(aval, preferred_element_type)), aval, preferred_element_type)
+    return finished(
+        contract(x, xl, y, yl, out, precision, _wide(aval, preferred_element_type)),
+        aval,
+        preferred_element_type,
+    )
 
 
 def _sequence(axes: Any) -> list[Any]:
@@ -266,7 +311,9 @@ def _sequence(axes: Any) -> list[Any]:
 
 
 @operation
-def inner(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike | None = None) -> Array:
+def inner(
+    a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike | None = None
+) -> Array:
     """The sum of products over the last dimensions of both; of numbers, their product."""
     x_aval, y_aval = abstractify(a), abstractify(b)
     if not x_aval.shape or not y_aval.shape:
@@ -287,7 +334,9 @@ def outer(a: ArrayLike, b: ArrayLike, out: None = None) -> Array:
 
 
 @operation
-def vdot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike | None = None) -> Array:
+def vdot(
+    a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element_type: DTypeLike | None = None
+) -> Array:
     """The sum of products of all elements; the first array is conjugated."""
     from mycc.numpy.complexes import conj
     from mycc.numpy.shapes import ravel
@@ -297,7 +346,13 @@ def vdot(a: ArrayLike, b: ArrayLike, *, precision: Any = None, preferred_element
 
 @operation
 def vecdot(
-    x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1, precision: Any = None, preferred_element_type: DTypeLike | None = None
+    x1: ArrayLike,
+    x2: ArrayLike,
+    /,
+    *,
+    axis: int = -1,
+    precision: Any = None,
+    preferred_element_type: DTypeLike | None = None,
 ) -> Array:
     """The sum of products along an axis; the first array is conjugated, the other dimensions broadcast.
 
@@ -403,14 +458,21 @@ def cross(
 
 @operation
 def trace(
-    a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: DTypeLike | None = None, out: None = None
+    a: ArrayLike,
+    offset: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    dtype: DTypeLike | None = None,
+    out: None = None,
 ) -> Array:
     """The sum of a diagonal of two dimensions; arguments as of `diagonal`."""
     no_out("trace", out)
     value, aval = lift(a)
     ndim = len(aval.shape)
     if ndim < 2:
-        raise ValueError(f"{user_line()}: trace takes arrays of two dimensions or more, got shape {aval.shape}")
+        raise ValueError(
+            f"{user_line()}: trace takes arrays of two dimensions or more, got shape {aval.shape}"
+        )
     target = as_dtype(dtype, summed_dtype(aval.dtype))
     diagonal = diagonal_value(value, offset, axis_of("trace", axis1, ndim), axis_of("trace", axis2, ndim))
     diagonal = convert(diagonal, aval.dtype, target)

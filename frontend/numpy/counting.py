@@ -44,7 +44,9 @@ __all__ = [
 ]
 
 
-def bincount(x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0, *, length: int | None = None) -> Array:
+def bincount(
+    x: ArrayLike, weights: ArrayLike | None = None, minlength: int = 0, *, length: int | None = None
+) -> Array:
     """How often each of the numbers 0, 1, 2, ... occurs.
 
     Args:
@@ -122,7 +124,9 @@ def histogram_bin_edges(
         A float vector, longer by one than there are bins.
     """
     if isinstance(bins, str):
-        raise NotImplementedError(f"{user_line()}: histogram got bins={bins!r}; give the number of bins or their borders")
+        raise NotImplementedError(
+            f"{user_line()}: histogram got bins={bins!r}; give the number of bins or their borders"
+        )
     if not isinstance(bins, (int, np.integer)):
         return asarray(bins)
     x = ravel(a)
@@ -156,16 +160,22 @@ def histogram(
     Returns:
         The counts (float32, or of the weights' dtype), and the borders of the bins.
     """
-    return _histogram(a, tuple(bins) if isinstance(bins, (list, tuple)) else bins, range, weights, bool(density))
+    return _histogram(
+        a, tuple(bins) if isinstance(bins, (list, tuple)) else bins, range, weights, bool(density)
+    )
 
 
 @operation
-def _histogram(a: ArrayLike, bins: Any, range: Any, weights: ArrayLike | None, density: bool) -> tuple[Array, Array]:
+def _histogram(
+    a: ArrayLike, bins: Any, range: Any, weights: ArrayLike | None, density: bool
+) -> tuple[Array, Array]:
     edges = histogram_bin_edges(a, asarray(bins) if isinstance(bins, tuple) else bins, range)
     x = ravel(a)
     dtype = FLOAT32 if weights is None else abstractify(weights).dtype
     amounts: Any = 1 if weights is None else ravel(weights)
-    counts = write(zeros((edges.shape[0] - 1,), dtype), _bins_of(x, edges), amounts, "add", "drop", wrap_negative=False)
+    counts = write(
+        zeros((edges.shape[0] - 1,), dtype), _bins_of(x, edges), amounts, "add", "drop", wrap_negative=False
+    )
     if density:
         counts = _density(counts, [edges])
     return counts, edges
@@ -221,7 +231,9 @@ def histogramdd(
     columns = unstack(points, axis=1)
     each = list(bins) if isinstance(bins, (list, tuple)) else [bins] * len(columns)
     if len(each) != len(columns):
-        raise ValueError(f"{user_line()}: histogramdd got bins for {len(each)} dimensions and points of {len(columns)}")
+        raise ValueError(
+            f"{user_line()}: histogramdd got bins for {len(each)} dimensions and points of {len(columns)}"
+        )
     ranges = list(range) if range is not None else [None] * len(columns)
     edges = [
         histogram_bin_edges(c, b if isinstance(b, int) else asarray(b), r)
@@ -310,8 +322,16 @@ def _unique(ar: ArrayLike, size: int, fill_value: Any, equal_nan: bool) -> tuple
         raise ValueError(f"{user_line()}: unique of an empty array takes no size=")
     value, aval = lift(flat)
     order = ops.iota(tensor(aval.shape, element_type(INT32)), 0)
-    values, permutation = (wrap(v, k) for v, k in zip(sorted_values([value, order], 0), (aval, AbstractValue(aval.shape, INT32)), strict=True))
-    later, earlier = read(values, slice(1, None), None, None, True), read(values, slice(None, -1), None, None, True)
+    values, permutation = (
+        wrap(v, k)
+        for v, k in zip(
+            sorted_values([value, order], 0), (aval, AbstractValue(aval.shape, INT32)), strict=True
+        )
+    )
+    later, earlier = (
+        read(values, slice(1, None), None, None, True),
+        read(values, slice(None, -1), None, None, True),
+    )
     differs = not_equal(later, earlier)
     if equal_nan and is_inexact(aval.dtype):
         differs = logical_and(differs, logical_not(logical_and(isnan(later), isnan(earlier))))
@@ -354,7 +374,8 @@ class UniqueInverse(NamedTuple):
 
 
 def unique_all(x: ArrayLike, /, *, size: int | None = None, fill_value: Any = None) -> UniqueAll:
-    """The distinct elements, where each occurs first, the number of each element's like, counts (Array API)."""
+    """The distinct elements, where each occurs first, the number of each element's like, counts (Array
+    API)."""
     return UniqueAll(*unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value))
 
 
@@ -432,7 +453,9 @@ def union1d(ar1: ArrayLike, ar2: ArrayLike, *, size: int | None = None, fill_val
     return result
 
 
-def intersect1d(ar1: ArrayLike, ar2: ArrayLike, assume_unique: bool = False, return_indices: bool = False) -> Any:
+def intersect1d(
+    ar1: ArrayLike, ar2: ArrayLike, assume_unique: bool = False, return_indices: bool = False
+) -> Any:
     """The distinct elements that two arrays have in common; the arrays must not be traced."""
     results = np.intersect1d(*_host("intersect1d", ar1, ar2), assume_unique, return_indices)
     if not return_indices:

@@ -72,7 +72,13 @@ def _constant(host: _Host, weak_type: bool) -> Array:
 # ---- From what there is --------------------------------------------------------------------------
 
 
-def array(object: Any, dtype: DTypeLike | None = None, copy: bool | None = True, order: str | None = None, ndmin: int = 0) -> Array:
+def array(
+    object: Any,
+    dtype: DTypeLike | None = None,
+    copy: bool | None = True,
+    order: str | None = None,
+    ndmin: int = 0,
+) -> Array:
     """An array of numbers, of nested lists of numbers and arrays, or of another array.
 
     Args:
@@ -108,7 +114,9 @@ def array(object: Any, dtype: DTypeLike | None = None, copy: bool | None = True,
     return result
 
 
-def asarray(a: Any, dtype: DTypeLike | None = None, order: str | None = None, *, copy: bool | None = None) -> Array:
+def asarray(
+    a: Any, dtype: DTypeLike | None = None, order: str | None = None, *, copy: bool | None = None
+) -> Array:
     """An array of ``a``: the array itself where it is one of the right dtype; see `array`."""
     return array(a, dtype, bool(copy), order)
 
@@ -128,7 +136,9 @@ def _converted(x: Any, dtype: np.dtype[Any] | None) -> Array:
         return _of_numpy(np.asarray(x), dtype)
     if hasattr(x, "__dlpack__"):
         return _of_numpy(np.from_dlpack(x), dtype)
-    raise TypeError(f"{user_line()}: array got a {type(x).__name__}, which is no array, number or sequence of these")
+    raise TypeError(
+        f"{user_line()}: array got a {type(x).__name__}, which is no array, number or sequence of these"
+    )
 
 
 def _of_numpy(x: np.ndarray[Any, Any], dtype: np.dtype[Any] | None) -> Array:
@@ -157,7 +167,10 @@ def _of_sequence(x: Sequence[Any], dtype: np.dtype[Any] | None) -> Array:
     for leaf in leaves:
         if isinstance(leaf, str) or not isinstance(leaf, (bool, int, float, complex, np.ndarray, np.generic)):
             if not hasattr(leaf, "__array__"):
-                raise TypeError(f"{user_line()}: array got a sequence that holds a {type(leaf).__name__}, which is no number")
+                raise TypeError(
+                    f"{user_line()}: array got a sequence that holds a {type(leaf).__name__}, which is no "
+                    "number"
+                )
     if dtype is None:
         dtype = _numbers_dtype(leaves)
     try:
@@ -177,14 +190,22 @@ def _numbers_dtype(leaves: Sequence[Any]) -> np.dtype[Any]:
             return default_dtype("c")
         if float in kinds:
             return _FLOAT32
-    return promote([abstractify(leaf if isinstance(leaf, (int, float, complex)) else np.asarray(leaf)) for leaf in leaves])[0]
+    return promote(
+        [
+            abstractify(leaf if isinstance(leaf, (int, float, complex)) else np.asarray(leaf))
+            for leaf in leaves
+        ]
+    )[0]
 
 
 @operation
 def _cast(x: ArrayLike, dtype: Any) -> Array:
     value, aval = lift(x)
     target = aval.dtype if dtype is None else dtype
-    return wrap(convert(value, aval.dtype, target), AbstractValue(aval.shape, target, dtype is None and aval.weak_type))
+    return wrap(
+        convert(value, aval.dtype, target),
+        AbstractValue(aval.shape, target, dtype is None and aval.weak_type),
+    )
 
 
 def _copied(x: Array) -> Array:
@@ -267,7 +288,10 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike | None = None, *,
         >>> mnp.full((2,), 7)
         Array([7, 7], dtype=int32)
     """
-    return _on(device, _filled("full", shape_of("full", shape), fill_value, None if dtype is None else as_dtype(dtype)))
+    return _on(
+        device,
+        _filled("full", shape_of("full", shape), fill_value, None if dtype is None else as_dtype(dtype)),
+    )
 
 
 def zeros(shape: Shape, dtype: DTypeLike | None = None, *, device: Any = None) -> Array:
@@ -286,7 +310,12 @@ def empty(shape: Shape, dtype: DTypeLike | None = None, *, device: Any = None) -
 
 
 def full_like(
-    a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike | None = None, shape: Shape | None = None, *, device: Any = None
+    a: ArrayLike,
+    fill_value: ArrayLike,
+    dtype: DTypeLike | None = None,
+    shape: Shape | None = None,
+    *,
+    device: Any = None,
 ) -> Array:
     """An array like another in shape and dtype, filled with a value."""
     return _on(device, _like("full_like", a, fill_value, dtype, shape))
@@ -313,7 +342,9 @@ def empty_like(
     return _on(device, _like("empty_like", a, 0, dtype, shape))
 
 
-def _like(name: str, a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike | None, shape: Shape | None) -> Array:
+def _like(
+    name: str, a: ArrayLike, fill_value: ArrayLike, dtype: DTypeLike | None, shape: Shape | None
+) -> Array:
     aval = abstractify(a)
     sizes = aval.shape if shape is None else shape_of(name, shape)
     weak = aval.weak_type and dtype is None
@@ -324,7 +355,9 @@ def _on(device: Any, x: Array) -> Array:
     return x if device is None else x.to_device(device)
 
 
-def _filled(name: str, shape: tuple[int, ...], value: ArrayLike, dtype: Any, weak_type: bool = False) -> Array:
+def _filled(
+    name: str, shape: tuple[int, ...], value: ArrayLike, dtype: Any, weak_type: bool = False
+) -> Array:
     number = isinstance(value, (bool, int, float, complex, np.generic))
     if number and dtype is None:
         aval = abstractify(value)
@@ -351,10 +384,13 @@ def _spread(name: str, shape: tuple[int, ...], value: ArrayLike, dtype: Any, wea
         fits = False
     if not fits:
         raise ValueError(
-            f"{user_line()}: {name} got a fill value of shape {aval.shape}, which does not broadcast to {shape}"
+            f"{user_line()}: {name} got a fill value of shape {aval.shape}, which does not broadcast to "
+            f"{shape}"
         )
     weak = aval.weak_type if dtype is None else weak_type
-    return wrap(broadcast(convert(lifted, aval.dtype, target), aval.shape, shape), AbstractValue(shape, target, weak))
+    return wrap(
+        broadcast(convert(lifted, aval.dtype, target), aval.shape, shape), AbstractValue(shape, target, weak)
+    )
 
 
 # ---- Ranges --------------------------------------------------------------------------------------
@@ -398,14 +434,22 @@ def arange(
 
 
 def _arange_on_host(first: Any, pace: Any, size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    wide = np.arange(size) if isinstance(first, int) and isinstance(pace, int) else np.arange(size, dtype=np.float64)
+    wide = (
+        np.arange(size)
+        if isinstance(first, int) and isinstance(pace, int)
+        else np.arange(size, dtype=np.float64)
+    )
     return (first + wide * pace).astype(dtype)
 
 
 @operation
 def _arange(first: Any, pace: Any, size: int, dtype: Any) -> Array:
     exact = isinstance(first, int) and isinstance(pace, int)
-    numeric = dtype if exact and dtype != bool else np.dtype(np.float32 if is_inexact(dtype) and dtype != np.float64 else np.float64)
+    numeric = (
+        dtype
+        if exact and dtype != bool
+        else np.dtype(np.float32 if is_inexact(dtype) and dtype != np.float64 else np.float64)
+    )
     if not exact and size <= _ON_HOST:
         value, _ = lift(_arange_on_host(first, pace, size, dtype))
         return wrap(value, AbstractValue((size,), dtype))
@@ -466,7 +510,9 @@ def linspace(
         # Weighted, both ends come out exactly.
         value = ops.add(ops.mul(left, ops.sub(ops.full(type_, 1), part)), ops.mul(right, part))
         if endpoint and num > 1:
-            at_end = ops.compare("EQ", ops.iota(tensor(whole, ops.I32), place), ops.full(tensor(whole, ops.I32), num - 1))
+            at_end = ops.compare(
+                "EQ", ops.iota(tensor(whole, ops.I32), place), ops.full(tensor(whole, ops.I32), num - 1)
+            )
             value = ops.select(at_end, right, value)
         step = ops.div(ops.sub(last, first), ops.full_like(first, intervals))
     else:
@@ -518,7 +564,9 @@ def geomspace(
     return result if result.dtype == target or dtype is None else _cast(result, target)
 
 
-def fromfunction(function: Callable[..., Any], shape: Shape, *, dtype: DTypeLike = float, **kwargs: Any) -> Any:
+def fromfunction(
+    function: Callable[..., Any], shape: Shape, *, dtype: DTypeLike = float, **kwargs: Any
+) -> Any:
     """A function applied to the coordinates of an array, one array of them for each dimension.
 
     Args:

@@ -34,10 +34,11 @@ __all__ = [
 ]
 
 Value: TypeAlias = ir.Value
-Fold = Callable[[Value, Value], Value]
+Fold: TypeAlias = Callable[[Value, Value], Value]
 
 _DIRECT = 32
-"""Up to this length running values are combined at distances 1, 2, 4, ...; beyond it that is too much work."""
+"""Up to this length running values are combined at distances 1, 2, 4, ...; beyond it that is too much
+work."""
 
 
 def running(value: Value, axis: int, fold: Fold, neutral: Any) -> Value:
@@ -105,7 +106,9 @@ def _chosen(spread: list[Value], axis: int, size: int) -> Value:
     return ops.select(mask, spread[0], spread[1])
 
 
-def _cumulated(name: str, a: ArrayLike, axis: int | None, dtype: DTypeLike | None, fold: Fold, neutral: int, nans: bool) -> Array:
+def _cumulated(
+    name: str, a: ArrayLike, axis: int | None, dtype: DTypeLike | None, fold: Fold, neutral: int, nans: bool
+) -> Array:
     value, aval = lift(a)
     if axis is None:
         value = ops.reshape(value, (aval.size,))
@@ -148,26 +151,36 @@ def cumprod(a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = Non
 
 
 @operation
-def nancumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
+def nancumsum(
+    a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, out: None = None
+) -> Array:
     """As `cumsum`, with NaN counted as zero."""
     no_out("nancumsum", out)
     return _cumulated("nancumsum", a, axis, dtype, ops.add, 0, True)
 
 
 @operation
-def nancumprod(a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, out: None = None) -> Array:
+def nancumprod(
+    a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, out: None = None
+) -> Array:
     """As `cumprod`, with NaN counted as one."""
     no_out("nancumprod", out)
     return _cumulated("nancumprod", a, axis, dtype, ops.mul, 1, True)
 
 
-def _array_api(name: str, x: ArrayLike, axis: int | None, dtype: Any, initial: bool, fold: Fold, neutral: int) -> Array:
+def _array_api(
+    name: str, x: ArrayLike, axis: int | None, dtype: Any, initial: bool, fold: Fold, neutral: int
+) -> Array:
     aval = abstractify(x)
     if axis is None:
         if len(aval.shape) != 1:
-            raise ValueError(f"{user_line()}: {name} of an array of {len(aval.shape)} dimensions needs an axis")
+            raise ValueError(
+                f"{user_line()}: {name} of an array of {len(aval.shape)} dimensions needs an axis"
+            )
         axis = 0
-    result = _cumulated(name, x, axis, summed_dtype(aval.dtype) if dtype is None else dtype, fold, neutral, False)
+    result = _cumulated(
+        name, x, axis, summed_dtype(aval.dtype) if dtype is None else dtype, fold, neutral, False
+    )
     if not initial:
         return result
     value, known = lift(result)
@@ -199,7 +212,11 @@ def cumulative_prod(
 
 @operation
 def diff(
-    a: ArrayLike, n: int = 1, axis: int = -1, prepend: ArrayLike | None = None, append: ArrayLike | None = None
+    a: ArrayLike,
+    n: int = 1,
+    axis: int = -1,
+    prepend: ArrayLike | None = None,
+    append: ArrayLike | None = None,
 ) -> Array:
     """The differences of neighbours.
 
@@ -227,7 +244,10 @@ def diff(
     value, aval = lift(concatenate(parts, place) if len(parts) > 1 else a)
     for _ in range(n):
         size = value.type.shape[place]
-        later, earlier = _strided(value, place, min(1, size), size, 1), _strided(value, place, 0, max(size - 1, 0), 1)
+        later, earlier = (
+            _strided(value, place, min(1, size), size, 1),
+            _strided(value, place, 0, max(size - 1, 0), 1),
+        )
         value = ops.xor(later, earlier) if aval.dtype == BOOL else ops.sub(later, earlier)
     return wrap(value, AbstractValue(tuple(value.type.shape), aval.dtype, aval.weak_type))
 
@@ -294,7 +314,10 @@ def _slope(y: Array, axis: int, h: Any) -> Array:
         left, right = true_divide(at(steps, None, -1), before), true_divide(at(steps, 1, None), after)
         both = add(before, after)
         middle = add(multiply(left, true_divide(after, both)), multiply(right, true_divide(before, both)))
-        first, last = true_divide(at(steps, None, 1), at(gaps, None, 1, 0)), true_divide(at(steps, -1, None), at(gaps, -1, None, 0))
+        first, last = (
+            true_divide(at(steps, None, 1), at(gaps, None, 1, 0)),
+            true_divide(at(steps, -1, None), at(gaps, -1, None, 0)),
+        )
     else:
         middle = true_divide(subtract(at(y, 2, None), at(y, None, -2)), multiply(h, 2))
         first = true_divide(subtract(at(y, 1, 2), at(y, None, 1)), h)
@@ -331,7 +354,8 @@ def trapezoid(y: ArrayLike, x: ArrayLike | None = None, dx: ArrayLike = 1.0, axi
 
 @operation
 def unwrap(p: ArrayLike, discont: float | None = None, axis: int = -1, period: float = 2 * np.pi) -> Array:
-    """Angles without jumps: multiples of the period are added where neighbours lie more than half of it apart.
+    """Angles without jumps: multiples of the period are added where neighbours lie more than half of it
+    apart.
 
     Args:
         p: angles.

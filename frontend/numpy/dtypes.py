@@ -121,7 +121,9 @@ def _same(own: np.dtype[Any], other: Any) -> Any:
 
 def _scalar_type(name: str, source: Any) -> Any:
     found = np.dtype(source)
-    return ScalarType(name, (), {"dtype": found, "__doc__": f"The dtype {found.name}.", "__module__": "mycc.numpy"})
+    return ScalarType(
+        name, (), {"dtype": found, "__doc__": f"The dtype {found.name}.", "__module__": "mycc.numpy"}
+    )
 
 
 bool_ = _scalar_type("bool_", np.bool_)
@@ -138,7 +140,8 @@ float8_e3m4, float8_e4m3, float8_e4m3fn, float8_e4m3b11fnuz, float8_e4m3fnuz = (
     for n in ("float8_e3m4", "float8_e4m3", "float8_e4m3fn", "float8_e4m3b11fnuz", "float8_e4m3fnuz")
 )
 float8_e5m2, float8_e5m2fnuz, float8_e8m0fnu, float4_e2m1fn = (
-    _scalar_type(n, getattr(ml_dtypes, n)) for n in ("float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn")
+    _scalar_type(n, getattr(ml_dtypes, n))
+    for n in ("float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn")
 )
 
 
@@ -174,7 +177,13 @@ def can_cast(from_: Any, to: Any, casting: str = "safe") -> Any:
     return np.can_cast(source, as_dtype(to), casting=casting)  # type: ignore[arg-type]
 
 
-_ABSTRACT = {"b": (np.bool_,), "i": (np.signedinteger,), "u": (np.unsignedinteger,), "f": (np.floating,), "c": (np.complexfloating,)}
+_ABSTRACT = {
+    "b": (np.bool_,),
+    "i": (np.signedinteger,),
+    "u": (np.unsignedinteger,),
+    "f": (np.floating,),
+    "c": (np.complexfloating,),
+}
 
 
 def issubdtype(arg1: Any, arg2: Any) -> Any:
@@ -185,7 +194,17 @@ def issubdtype(arg1: Any, arg2: Any) -> Any:
     return own == as_dtype(arg2)
 
 
-_ABSTRACTIONS = {generic, number, integer, signedinteger, unsignedinteger, inexact, floating, complexfloating, character}
+_ABSTRACTIONS = {
+    generic,
+    number,
+    integer,
+    signedinteger,
+    unsignedinteger,
+    inexact,
+    floating,
+    complexfloating,
+    character,
+}
 
 
 def any_of(answers: Any) -> Any:
@@ -209,8 +228,8 @@ def isdtype(dtype: Any, kind: Any) -> Any:
 
     Args:
         dtype: a dtype.
-        kind: a dtype, "bool", "signed integer", "unsigned integer", "integral", "real floating", "complex floating",
-            "numeric", or a tuple of these.
+        kind: a dtype, "bool", "signed integer", "unsigned integer", "integral", "real floating", "complex
+            floating", "numeric", or a tuple of these.
 
     Raises:
         ValueError: there is no such kind.
@@ -219,6 +238,8 @@ def isdtype(dtype: Any, kind: Any) -> Any:
         return any_of(isdtype(dtype, k) for k in kind)
     if isinstance(kind, str):
         if kind not in _GROUPS:
-            raise ValueError(f"{user_line()}: isdtype got the kind {kind!r}; it takes {', '.join(map(repr, _GROUPS))}")
+            raise ValueError(
+                f"{user_line()}: isdtype got the kind {kind!r}; it takes {', '.join(map(repr, _GROUPS))}"
+            )
         return kind_of(as_dtype(dtype)) in _GROUPS[kind]
     return as_dtype(dtype) == as_dtype(kind)

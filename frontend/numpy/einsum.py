@@ -22,7 +22,7 @@ from mycc.types import ArrayLike, DTypeLike, abstractify, promote
 __all__ = ["einsum", "einsum_path"]
 
 Value: TypeAlias = ir.Value
-Labels = list[Any]
+Labels: TypeAlias = list[Any]
 
 
 @dataclass
@@ -70,14 +70,19 @@ def einsum(
         raise NotImplementedError(f"{user_line()}: einsum returns a new array; drop out=")
     if not isinstance(subscripts, str):
         subscripts, operands = _spelled((subscripts, *operands))
-    return _einsum(subscripts.replace(" ", ""), list(operands), bool(optimize), precision, preferred_element_type)
+    return _einsum(
+        subscripts.replace(" ", ""), list(operands), bool(optimize), precision, preferred_element_type
+    )
 
 
 def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "greedy") -> tuple[list[Any], str]:
     """The order of contractions that NumPy would choose; see `numpy.einsum_path`."""
     import numpy as np
 
-    hosts = [x if isinstance(x, (str, list)) else np.broadcast_to(np.float32(0), abstractify(x).shape) for x in operands]
+    hosts = [
+        x if isinstance(x, (str, list)) else np.broadcast_to(np.float32(0), abstractify(x).shape)
+        for x in operands
+    ]
     path, text = np.einsum_path(subscripts, *hosts, optimize=optimize)
     return path, text
 
@@ -87,7 +92,10 @@ def _spelled(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     operands, lists = arguments[: len(arguments) // 2 * 2 : 2], arguments[1::2]
 
     def word(labels: Any) -> str:
-        return "".join("..." if label is Ellipsis else chr(ord("A") + label + (6 if label > 25 else 0)) for label in labels)
+        return "".join(
+            "..." if label is Ellipsis else chr(ord("A") + label + (6 if label > 25 else 0))
+            for label in labels
+        )
 
     text = ",".join(word(labels) for labels in lists)
     return (f"{text}->{word(arguments[-1])}" if len(arguments) % 2 else text), operands
@@ -95,7 +103,11 @@ def _spelled(arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
 
 @operation
 def _einsum(
-    subscripts: str, operands: Sequence[ArrayLike], optimize: bool, precision: Any, preferred: DTypeLike | None
+    subscripts: str,
+    operands: Sequence[ArrayLike],
+    optimize: bool,
+    precision: Any,
+    preferred: DTypeLike | None,
 ) -> Array:
     avals = [abstractify(x) for x in operands]
     inputs, output = _parsed(subscripts, avals)
@@ -114,7 +126,10 @@ def _einsum(
         kept = set(output).union(*(term.labels for term in rest))
         left, right = _summed(left, kept.union(right.labels)), _summed(right, kept.union(left.labels))
         labels = _order(left, right, kept, output if not rest else None)
-        terms = [*rest, _Term(contract(left.value, left.labels, right.value, right.labels, labels, precision), labels)]
+        terms = [
+            *rest,
+            _Term(contract(left.value, left.labels, right.value, right.labels, labels, precision), labels),
+        ]
     term = _summed(terms[0], set(output))
     value = ops.transpose(term.value, [term.labels.index(label) for label in output])
     return finished(value, AbstractValue((), dtype, weak), preferred)
@@ -124,13 +139,18 @@ def _parsed(subscripts: str, avals: list[AbstractValue]) -> tuple[list[Labels], 
     left, arrow, right = subscripts.partition("->")
     words = left.split(",")
     if len(words) != len(avals):
-        raise ValueError(f"{user_line()}: einsum got {len(avals)} operands for the subscripts {subscripts!r}, which name {len(words)}")
+        raise ValueError(
+            f"{user_line()}: einsum got {len(avals)} operands for the subscripts {subscripts!r}, which "
+            f"name {len(words)}"
+        )
     inputs = []
     for word, aval in zip(words, avals, strict=True):
         head, dots, tail = word.partition("...")
         hidden = len(aval.shape) - len(head) - len(tail)
         if hidden < 0 or (hidden and not dots) or not f"{head}{tail}a".isalpha():
-            raise ValueError(f"{user_line()}: einsum subscripts {word!r} do not fit an operand of shape {aval.shape}")
+            raise ValueError(
+                f"{user_line()}: einsum subscripts {word!r} do not fit an operand of shape {aval.shape}"
+            )
         inputs.append([*head, *range(-hidden, 0), *tail])
     most = max((-min([v for v in labels if isinstance(v, int)], default=0) for labels in inputs), default=0)
     every = [label for labels in inputs for label in labels]
@@ -139,7 +159,9 @@ def _parsed(subscripts: str, avals: list[AbstractValue]) -> tuple[list[Labels], 
         output: Labels = [*head, *(range(-most, 0) if dots else ()), *tail]
         wrong = [label for label in output if label not in every or output.count(label) > 1]
         if wrong:
-            raise ValueError(f"{user_line()}: einsum output {right!r} names {wrong[0]!r} twice, or no operand has it")
+            raise ValueError(
+                f"{user_line()}: einsum output {right!r} names {wrong[0]!r} twice, or no operand has it"
+            )
     else:
         once = sorted({label for label in every if isinstance(label, str) and every.count(label) == 1})
         output = [*range(-most, 0), *once]
@@ -171,7 +193,8 @@ def _sizes(subscripts: str, terms: list[_Term]) -> dict[Any, int]:
                 sizes[label] = n
             elif n not in (1, sizes[label]):
                 raise ValueError(
-                    f"{user_line()}: einsum label {label!r} of {subscripts!r} stands for sizes {sizes[label]} and {n}"
+                    f"{user_line()}: einsum label {label!r} of {subscripts!r} stands for sizes "
+                    f"{sizes[label]} and {n}"
                 )
     return sizes
 

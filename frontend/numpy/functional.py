@@ -26,14 +26,16 @@ def _core_dims(text: str) -> list[tuple[str, ...]]:
     return [tuple(re.findall(r"\w+", group)) for group in re.findall(_NAMES, text)]
 
 
-def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = (), signature: str | None = None) -> Callable[..., Any]:
+def vectorize(
+    pyfunc: Callable[..., Any], *, excluded: Any = (), signature: str | None = None
+) -> Callable[..., Any]:
     """A function of arrays of some dimensions, mapped over all further ones, which broadcast.
 
     Args:
         pyfunc: the function.
         excluded: positions and names of arguments that are passed on as they are.
-        signature: the dimensions that the function itself takes and returns, such as ``"(n,m),(m)->(n)"``; default:
-            none.
+        signature: the dimensions that the function itself takes and returns, such as ``"(n,m),(m)->(n)"``;
+            default: none.
 
     Returns:
         A function of arrays with any dimensions before those.
@@ -47,7 +49,9 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = (), signature: str 
         Array([2., 2., 2.], dtype=float32)
     """
     if signature is not None and not _SIGNATURE.match(signature):
-        raise ValueError(f"{user_line()}: vectorize got signature={signature!r}; it looks like '(n,m),(m)->(n)'")
+        raise ValueError(
+            f"{user_line()}: vectorize got signature={signature!r}; it looks like '(n,m),(m)->(n)'"
+        )
     left_out = set(excluded)
 
     @functools.wraps(pyfunc)
@@ -83,17 +87,24 @@ def _mapped(call: Callable[..., Any], arrays: list[Array], signature: str | None
     leads = []
     for x, dims in zip(arrays, inputs, strict=True):
         if x.ndim < len(dims):
-            raise ValueError(f"{user_line()}: vectorize with signature {signature!r} got an array of shape {x.shape}")
+            raise ValueError(
+                f"{user_line()}: vectorize with signature {signature!r} got an array of shape {x.shape}"
+            )
         core = x.shape[x.ndim - len(dims) :]
         for name, n in zip(dims, core, strict=True):
             if sizes.setdefault(name, n) != n:
-                raise ValueError(f"{user_line()}: vectorize: dimension {name} of {signature!r} has sizes {sizes[name]} and {n}")
+                raise ValueError(
+                    f"{user_line()}: vectorize: dimension {name} of {signature!r} has sizes {sizes[name]} "
+                    f"and {n}"
+                )
         leads.append(x.shape[: x.ndim - len(dims)])
     whole = np.broadcast_shapes(*leads) if leads else ()
     function = call
     # The innermost map runs over the last of the further dimensions; what lacks one is not mapped over it.
     for d in reversed(range(len(whole))):
-        axes = tuple(0 if len(lead) >= len(whole) - d and lead[d - len(whole)] != 1 else None for lead in leads)
+        axes = tuple(
+            0 if len(lead) >= len(whole) - d and lead[d - len(whole)] != 1 else None for lead in leads
+        )
         if all(axis is None for axis in axes):
             function = _unsqueezed(function)
         else:
@@ -110,7 +121,9 @@ def _unsqueezed(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def widened(*args: Any) -> Any:
         result = function(*args)
-        return tuple(expand_dims(r, 0) for r in result) if isinstance(result, tuple) else expand_dims(result, 0)
+        return (
+            tuple(expand_dims(r, 0) for r in result) if isinstance(result, tuple) else expand_dims(result, 0)
+        )
 
     return widened
 

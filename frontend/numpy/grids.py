@@ -70,7 +70,9 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
     """
     shape = shape_of("eye", (N, N if M is None else M))
     target = as_dtype(dtype, FLOAT32)
-    return wrap(ops.convert(_triangle(shape, int(k), "EQ"), element_type(target)), AbstractValue(shape, target))
+    return wrap(
+        ops.convert(_triangle(shape, int(k), "EQ"), element_type(target)), AbstractValue(shape, target)
+    )
 
 
 def identity(n: int, dtype: DTypeLike | None = None) -> Array:
@@ -93,13 +95,17 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
     """
     shape = shape_of("tri", (N, N if M is None else M))
     target = as_dtype(dtype, FLOAT32)
-    return wrap(ops.convert(_triangle(shape, int(k), "GE"), element_type(target)), AbstractValue(shape, target))
+    return wrap(
+        ops.convert(_triangle(shape, int(k), "GE"), element_type(target)), AbstractValue(shape, target)
+    )
 
 
 def _kept(name: str, m: ArrayLike, k: int, lower: bool) -> Array:
     value, aval = lift(m)
     if len(aval.shape) < 2:
-        raise ValueError(f"{user_line()}: {name} takes arrays of two dimensions or more, got shape {aval.shape}")
+        raise ValueError(
+            f"{user_line()}: {name} takes arrays of two dimensions or more, got shape {aval.shape}"
+        )
     mask = _triangle(aval.shape, k if lower else k - 1, "GE")
     zero = ops.full_like(value, 0)
     return wrap(ops.select(mask, value, zero) if lower else ops.select(mask, zero, value), aval)
@@ -165,7 +171,9 @@ def diagonal(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1) -> A
     value, aval = lift(a)
     ndim = len(aval.shape)
     if ndim < 2:
-        raise ValueError(f"{user_line()}: diagonal takes arrays of two dimensions or more, got shape {aval.shape}")
+        raise ValueError(
+            f"{user_line()}: diagonal takes arrays of two dimensions or more, got shape {aval.shape}"
+        )
     first, second = axis_of("diagonal", axis1, ndim), axis_of("diagonal", axis2, ndim)
     if first == second:
         raise ValueError(f"{user_line()}: diagonal got axis1 and axis2 both {axis1}; they must differ")
@@ -224,13 +232,17 @@ def fill_diagonal(a: ArrayLike, val: ArrayLike, wrap: bool = False, *, inplace: 
         An array of a's shape and dtype.
     """
     if inplace or wrap:
-        raise NotImplementedError(f"{user_line()}: fill_diagonal returns a new array; leave inplace and wrap False")
+        raise NotImplementedError(
+            f"{user_line()}: fill_diagonal returns a new array; leave inplace and wrap False"
+        )
     from mycc.indexing import update
     from mycc.numpy.rearranging import resize
 
     aval = abstractify(a)
     if len(aval.shape) < 2 or (len(aval.shape) > 2 and len(set(aval.shape)) > 1):
-        raise ValueError(f"{user_line()}: fill_diagonal got shape {aval.shape}; it takes matrices, or cubes of equal sides")
+        raise ValueError(
+            f"{user_line()}: fill_diagonal got shape {aval.shape}; it takes matrices, or cubes of equal sides"
+        )
     n = min(aval.shape)
     places = np.arange(n)
     numbers = val if not abstractify(val).shape else resize(val, (n,))
@@ -260,7 +272,9 @@ def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: 
         raise ValueError(f"{user_line()}: meshgrid got indexing={indexing!r}; it takes 'xy' or 'ij'")
     lifted = [lift(x) for x in xi]
     if any(len(aval.shape) > 1 for _, aval in lifted):
-        raise ValueError(f"{user_line()}: meshgrid takes vectors, got shapes {[aval.shape for _, aval in lifted]}")
+        raise ValueError(
+            f"{user_line()}: meshgrid takes vectors, got shapes {[aval.shape for _, aval in lifted]}"
+        )
     places = list(range(len(lifted)))
     if indexing == "xy" and len(places) >= 2:
         places[:2] = [1, 0]
@@ -382,6 +396,9 @@ def vander(x: ArrayLike, N: int | None = None, increasing: bool = False) -> Arra
     count = aval.size if N is None else N
     powers = range(count) if increasing else range(count - 1, -1, -1)
     if not count:
-        return wrap(ops.full(tensor((aval.size, 0), ops.element_of(value)), 0), AbstractValue((aval.size, 0), aval.dtype))
+        return wrap(
+            ops.full(tensor((aval.size, 0), ops.element_of(value)), 0),
+            AbstractValue((aval.size, 0), aval.dtype),
+        )
     columns = [ops.reshape(integer_power(value, p), (aval.size, 1)) for p in powers]
     return wrap(ops.concatenate(columns, 1), AbstractValue((aval.size, count), aval.dtype, aval.weak_type))

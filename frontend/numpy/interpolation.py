@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -38,7 +38,7 @@ __all__ = [
     "polyval",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 
 @operation
@@ -66,19 +66,27 @@ def interp(
     from mycc.numpy.joining import concatenate
     from mycc.numpy.sorting import argsort
 
-    if len(abstractify(xp).shape) != 1 or abstractify(xp).shape != abstractify(fp).shape or not abstractify(xp).size:
+    if (
+        len(abstractify(xp).shape) != 1
+        or abstractify(xp).shape != abstractify(fp).shape
+        or not abstractify(xp).size
+    ):
         raise ValueError(
             f"{user_line()}: interp takes coordinates and values in vectors of one size, got shapes "
             f"{abstractify(xp).shape} and {abstractify(fp).shape}"
         )
     dtype = inexact_dtype(promote([abstractify(x), abstractify(xp)])[0])
     at, places = astype(asarray(x), dtype), astype(asarray(xp), dtype)
-    values = astype(asarray(fp), inexact_dtype(promote([abstractify(x), abstractify(xp), abstractify(fp)])[0]))
+    values = astype(
+        asarray(fp), inexact_dtype(promote([abstractify(x), abstractify(xp), abstractify(fp)])[0])
+    )
     if period is not None:
         at, places = remainder(at, period), remainder(places, period)
         order = argsort(places)
         places, values = _at(places, order), _at(values, order)
-        places = concatenate([subtract(_at(places, slice(-1, None)), period), places, add(_at(places, slice(None, 1)), period)])
+        places = concatenate(
+            [subtract(_at(places, slice(-1, None)), period), places, add(_at(places, slice(None, 1)), period)]
+        )
         values = concatenate([_at(values, slice(-1, None)), values, _at(values, slice(None, 1))])
     size = places.shape[0]
     if size == 1:
@@ -155,7 +163,11 @@ def polyder(p: ArrayLike, m: int = 1) -> Array:
     x = ravel(p)
     for _ in range(m):
         powers = np.arange(x.size - 1, 0, -1)
-        x = multiply(_at(x, slice(None, -1)), asarray(powers.astype(np.int32))) if x.size > 1 else multiply(_at(x, slice(0, 1)), 0)
+        x = (
+            multiply(_at(x, slice(None, -1)), asarray(powers.astype(np.int32)))
+            if x.size > 1
+            else multiply(_at(x, slice(0, 1)), 0)
+        )
     return x
 
 
@@ -203,7 +215,10 @@ def _convolved(name: str, a: ArrayLike, v: ArrayLike, mode: str, precision: Any,
 
     x_aval, y_aval = abstractify(a), abstractify(v)
     if len(x_aval.shape) != 1 or len(y_aval.shape) != 1 or not x_aval.size or not y_aval.size:
-        raise ValueError(f"{user_line()}: {name} takes vectors of one element or more, got shapes {x_aval.shape} and {y_aval.shape}")
+        raise ValueError(
+            f"{user_line()}: {name} takes vectors of one element or more, got shapes {x_aval.shape} and "
+            f"{y_aval.shape}"
+        )
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"{user_line()}: {name} got mode={mode!r}; it takes 'full', 'same' or 'valid'")
     x, y, aval = pair(name, a, v)
@@ -216,7 +231,8 @@ def _convolved(name: str, a: ArrayLike, v: ArrayLike, mode: str, precision: Any,
     if swapped:
         x, y = ops.reverse(y, [0]), ops.reverse(x, [0])
     n, m = x.type.shape[0], y.type.shape[0]
-    # Of a window of even size, NumPy leaves out the last overlap, and the first one where it swaps the operands.
+    # Of a window of even size, NumPy leaves out the last overlap, and the first one where it swaps the
+    # operands.
     first = (m - 1) // 2 if correlation and swapped else m // 2
     before, after = {"full": (m - 1, m - 1), "same": (first, m - 1 - first), "valid": (0, 0)}[mode]
     padded = ops.pad(x, ops.zero_of(x), [before], [after], [0])
@@ -227,7 +243,8 @@ def _convolved(name: str, a: ArrayLike, v: ArrayLike, mode: str, precision: Any,
 
 
 def _windows(x: Value, m: int, count: int) -> Value:
-    """The matrix whose row j is x[j : j + count]: a vector laid side by side, read with rows shorter by one."""
+    """The matrix whose row j is x[j : j + count]: a vector laid side by side, read with rows shorter by
+    one."""
     size = m + count - 1
     if m == 1:
         return ops.reshape(x, (1, count))

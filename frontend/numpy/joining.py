@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 Value: TypeAlias = ir.Value
-Arrays = Sequence[ArrayLike]
+Arrays: TypeAlias = Sequence[ArrayLike]
 
 
 def _listed(name: str, arrays: Any) -> list[Any]:
@@ -72,7 +72,10 @@ def _joined(name: str, arrays: list[Any], axis: int | None, dtype: DTypeLike | N
     for aval in avals:
         if len(aval.shape) != ndim or [n for d, n in enumerate(aval.shape) if d != place] != frame:
             shapes = ", ".join(str(aval.shape) for aval in avals)
-            raise ValueError(f"{user_line()}: {name} along axis {place} takes arrays alike in all other sizes, got {shapes}")
+            raise ValueError(
+                f"{user_line()}: {name} along axis {place} takes arrays alike in all other sizes, got "
+                f"{shapes}"
+            )
     promoted, weak = promote(avals)
     target = as_dtype(dtype, promoted)
     parts = [convert(value, aval.dtype, target) for value, aval in lifted]
@@ -242,7 +245,9 @@ def _cut(name: str, ary: ArrayLike, indices_or_sections: Any, axis: int, uneven:
         bounds = [0, *(min(i + size if i < 0 else i, size) for i in inner), size]
     else:
         if count <= 0 or (size % count and not uneven):
-            raise ValueError(f"{user_line()}: {name} cannot cut {size} elements into {count} equal parts; use array_split")
+            raise ValueError(
+                f"{user_line()}: {name} cannot cut {size} elements into {count} equal parts; use array_split"
+            )
         small, larger = divmod(size, count)
         bounds = [i * small + min(i, larger) for i in range(count + 1)]
     results = []
@@ -322,4 +327,8 @@ def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Array, ...]:
 def _unstacked(x: ArrayLike, axis: int) -> tuple[Array, ...]:
     sizes = abstractify(x).shape
     rest = sizes[:axis] + sizes[axis + 1 :]
-    return tuple(shaped(part, rest) for part in _cut("unstack", x, max(sizes[axis], 1), axis, False)) if sizes[axis] else ()
+    return (
+        tuple(shaped(part, rest) for part in _cut("unstack", x, max(sizes[axis], 1), axis, False))
+        if sizes[axis]
+        else ()
+    )

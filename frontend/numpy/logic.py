@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 Value: TypeAlias = ir.Value
-Builder = Callable[[Value, Value], Value]
+Builder: TypeAlias = Callable[[Value, Value], Value]
 
 
 def _comparison(direction: str) -> Builder:
@@ -66,11 +66,15 @@ def _ordered(direction: str) -> Builder:
 
 equal = binary_function("equal", _comparison("EQ"), "Elementwise x == y.", result="bool")
 not_equal = binary_function("not_equal", _comparison("NE"), "Elementwise x != y.", result="bool")
-less = binary_function("less", _comparison("LT"), "Elementwise x < y.", result="bool", other={"c": _ordered("LT")})
+less = binary_function(
+    "less", _comparison("LT"), "Elementwise x < y.", result="bool", other={"c": _ordered("LT")}
+)
 less_equal = binary_function(
     "less_equal", _comparison("LE"), "Elementwise x <= y.", result="bool", other={"c": _ordered("LE")}
 )
-greater = binary_function("greater", _comparison("GT"), "Elementwise x > y.", result="bool", other={"c": _ordered("GT")})
+greater = binary_function(
+    "greater", _comparison("GT"), "Elementwise x > y.", result="bool", other={"c": _ordered("GT")}
+)
 greater_equal = binary_function(
     "greater_equal", _comparison("GE"), "Elementwise x >= y.", result="bool", other={"c": _ordered("GE")}
 )
@@ -97,7 +101,9 @@ logical_or = binary_function(
 logical_xor = binary_function(
     "logical_xor", _logical(ops.xor), "Whether exactly one is non-zero.", result="bool", other={"b": ops.xor}
 )
-logical_not = unary_function("logical_not", _is_zero, "Whether each element is zero.", result="bool", other={"b": ops.not_})
+logical_not = unary_function(
+    "logical_not", _is_zero, "Whether each element is zero.", result="bool", other={"b": ops.not_}
+)
 
 # ---- Tests of numbers ----------------------------------------------------------------------------
 
@@ -133,15 +139,31 @@ isfinite = unary_function(
     other={kind: _always(True) for kind in "biu"}
     | {"c": lambda x: ops.and_(ops.is_finite(ops.real(x)), ops.is_finite(ops.imag(x)))},
 )
-isnan = unary_function("isnan", _is_nan, "Whether each element is NaN.", result="bool", other=_NEVER | {"c": _any_part(_is_nan)})
+isnan = unary_function(
+    "isnan", _is_nan, "Whether each element is NaN.", result="bool", other=_NEVER | {"c": _any_part(_is_nan)}
+)
 isinf = unary_function(
-    "isinf", _is_infinite, "Whether each element is infinite.", result="bool", other=_NEVER | {"c": _any_part(_is_infinite)}
+    "isinf",
+    _is_infinite,
+    "Whether each element is infinite.",
+    result="bool",
+    other=_NEVER | {"c": _any_part(_is_infinite)},
 )
 isposinf = unary_function(
-    "isposinf", _is(math.inf), "Whether each element is plus infinity.", kinds="biuf", result="bool", other=_NEVER
+    "isposinf",
+    _is(math.inf),
+    "Whether each element is plus infinity.",
+    kinds="biuf",
+    result="bool",
+    other=_NEVER,
 )
 isneginf = unary_function(
-    "isneginf", _is(-math.inf), "Whether each element is minus infinity.", kinds="biuf", result="bool", other=_NEVER
+    "isneginf",
+    _is(-math.inf),
+    "Whether each element is minus infinity.",
+    kinds="biuf",
+    result="bool",
+    other=_NEVER,
 )
 iscomplex = unary_function(
     "iscomplex",
@@ -221,7 +243,9 @@ def _tolerance(y: Value, aval: AbstractValue, rtol: ArrayLike, atol: ArrayLike) 
 
 def _all(value: Value) -> Value:
     ndim = len(value.type.shape)
-    return ops.reduce(value, ops.full(ops.tensor((), ops.BOOL), True), range(ndim), ops.and_) if ndim else value
+    return (
+        ops.reduce(value, ops.full(ops.tensor((), ops.BOOL), True), range(ndim), ops.and_) if ndim else value
+    )
 
 
 @operation

@@ -87,7 +87,9 @@ class _NamespaceInfo:
         kinds = tuple(_KINDS) if kind is None else kind if isinstance(kind, tuple) else (kind,)
         unknown = [k for k in kinds if k not in _KINDS]
         if unknown:
-            raise ValueError(f"{user_line()}: dtypes got the kind {unknown[0]!r}; it takes {', '.join(map(repr, _KINDS))}")
+            raise ValueError(
+                f"{user_line()}: dtypes got the kind {unknown[0]!r}; it takes {', '.join(map(repr, _KINDS))}"
+            )
         return {name: np.dtype(name) for k in kinds for name in _KINDS[k]}
 
 
@@ -99,12 +101,22 @@ def __array_namespace_info__() -> _NamespaceInfo:
 # ---- Text and files ------------------------------------------------------------------------------
 
 
-def array_repr(arr: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None) -> str:
+def array_repr(
+    arr: Any,
+    max_line_width: int | None = None,
+    precision: int | None = None,
+    suppress_small: bool | None = None,
+) -> str:
     """The text that stands for an array, as NumPy writes it."""
     return np.array_repr(np.asarray(arr), max_line_width, precision, suppress_small)
 
 
-def array_str(a: Any, max_line_width: int | None = None, precision: int | None = None, suppress_small: bool | None = None) -> str:
+def array_str(
+    a: Any,
+    max_line_width: int | None = None,
+    precision: int | None = None,
+    suppress_small: bool | None = None,
+) -> str:
     """The numbers of an array as text, as NumPy writes them."""
     return np.array_str(np.asarray(a), max_line_width, precision, suppress_small)
 

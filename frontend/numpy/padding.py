@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from mycc.types import ArrayLike
 
 __all__ = ["pad"]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 
 _REPEATED = ("edge", "reflect", "symmetric", "wrap")
 _STATISTICS = ("maximum", "mean", "median", "minimum")
@@ -47,8 +47,8 @@ def pad(array: ArrayLike, pad_width: Any, mode: str = "constant", **kwargs: Any)
             dimensions to these.
         mode: what is put there:
             "constant" (``constant_values``, default 0), "empty" (zeros), "edge" (the last element),
-            "reflect" and "symmetric" (the array mirrored, without and with its last element), "wrap" (its other end),
-            "linear_ramp" (a ramp to ``end_values``, default 0),
+            "reflect" and "symmetric" (the array mirrored, without and with its last element), "wrap" (its
+            other end), "linear_ramp" (a ramp to ``end_values``, default 0),
             "maximum", "mean", "median", "minimum" (of the ``stat_length`` last elements, default all).
         **kwargs: the option of the mode.
 
@@ -91,7 +91,8 @@ def _pairs(name: str, given: Any, ndim: int) -> list[tuple[int, int]]:
         return [(operator.index(a), operator.index(b)) for a, b in widths.tolist()]
     except (TypeError, ValueError):
         raise ValueError(
-            f"{user_line()}: pad got {name}={given!r}; it takes an integer, a pair, or a pair for each of {ndim} dimensions"
+            f"{user_line()}: pad got {name}={given!r}; it takes an integer, a pair, or a pair for each of "
+            f"{ndim} dimensions"
         ) from None
 
 
@@ -99,7 +100,9 @@ def _constant(value: Value, aval: AbstractValue, widths: Sequence[tuple[int, int
     numbers = _numbers(constants, len(widths))
     first = numbers[0][0] if numbers else 0
     if all(x is first for pair in numbers for x in pair):
-        return ops.pad(value, _scalar(first, aval), [a for a, _ in widths], [b for _, b in widths], [0] * len(widths))
+        return ops.pad(
+            value, _scalar(first, aval), [a for a, _ in widths], [b for _, b in widths], [0] * len(widths)
+        )
     for axis, ((low, high), pair) in enumerate(zip(widths, numbers, strict=True)):
         for before, after, number in ((low, 0, pair[0]), (0, high, pair[1])):
             lows, highs = [0] * len(widths), [0] * len(widths)
@@ -132,7 +135,9 @@ def _padded(
 ) -> Value:
     size = value.type.shape[axis]
     if size == 0:
-        raise ValueError(f"{user_line()}: pad cannot extend the empty axis {axis} in mode {mode!r}; use mode='constant'")
+        raise ValueError(
+            f"{user_line()}: pad cannot extend the empty axis {axis} in mode {mode!r}; use mode='constant'"
+        )
     if mode == "linear_ramp":
         ends = _numbers(options.get("end_values", 0), len(aval.shape))[axis]
         return _ramps(value, aval, axis, low, high, ends)
@@ -143,7 +148,9 @@ def _padded(
     if options.get("reflect_type", "even") == "odd":
         return _odd(value, axis, low, high, mode)
     if options.get("reflect_type", "even") != "even":
-        raise ValueError(f"{user_line()}: pad got reflect_type={options['reflect_type']!r}; it takes 'even' or 'odd'")
+        raise ValueError(
+            f"{user_line()}: pad got reflect_type={options['reflect_type']!r}; it takes 'even' or 'odd'"
+        )
     # NumPy says which element goes where; runs of neighbours are slices.
     return _picked(value, axis, np.pad(np.arange(size), (low, high), mode=mode))  # type: ignore[call-overload]
 
@@ -180,7 +187,8 @@ def _run(value: Value, axis: int, first: int, count: int, step: int) -> Value:
 
 
 def _odd(value: Value, axis: int, low: int, high: int, mode: str) -> Value:
-    """Mirrored at the ends in the point, not in the line: beyond the end b, twice b minus the mirrored element.
+    """Mirrored at the ends in the point, not in the line: beyond the end b, twice b minus the mirrored
+    element.
 
     Two mirrorings, at both ends a and b, shift an element by twice b - a.
     """

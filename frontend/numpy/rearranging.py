@@ -166,20 +166,24 @@ def tile(A: ArrayLike, reps: Shape) -> Array:
     sizes = (1,) * (ndim - len(aval.shape)) + aval.shape
     spread = tuple(n for both in zip(times, sizes, strict=True) for n in both)
     kept = [d for d, n in enumerate(sizes) if n != 1]
-    value = ops.broadcast_in_dim(ops.reshape(value, [sizes[d] for d in kept]), spread, [2 * d + 1 for d in kept])
+    value = ops.broadcast_in_dim(
+        ops.reshape(value, [sizes[d] for d in kept]), spread, [2 * d + 1 for d in kept]
+    )
     result = tuple(t * n for t, n in zip(times, sizes, strict=True))
     return wrap(ops.reshape(value, result), AbstractValue(result, aval.dtype, aval.weak_type))
 
 
-def repeat(a: ArrayLike, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None) -> Array:
+def repeat(
+    a: ArrayLike, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None
+) -> Array:
     """An array whose elements are each repeated.
 
     Args:
         a: an array.
         repeats: how often: one number, or one for each element along the axis.
         axis: along which; None takes the array as a vector.
-        total_repeat_length: the size of the result along the axis, needed where ``repeats`` is traced; what is
-            too much is cut off, what is missing is filled with the last element.
+        total_repeat_length: the size of the result along the axis, needed where ``repeats`` is traced; what
+            is too much is cut off, what is missing is filled with the last element.
 
     Returns:
         The longer array.
@@ -249,12 +253,15 @@ def resize(a: ArrayLike, new_shape: Shape) -> Array:
 # ---- Elements put in and taken out ---------------------------------------------------------------
 
 
-def delete(arr: ArrayLike, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False) -> Array:
+def delete(
+    arr: ArrayLike, obj: Any, axis: int | None = None, *, assume_unique_indices: bool = False
+) -> Array:
     """An array without some of its elements along an axis.
 
     Args:
         arr: an array.
-        obj: the positions to leave out: an integer, a slice, integers, or a mask; must be known while tracing.
+        obj: the positions to leave out: an integer, a slice, integers, or a mask; must be known while
+            tracing.
         axis: along which; None takes the array as a vector.
 
     Returns:
@@ -268,7 +275,9 @@ def delete(arr: ArrayLike, obj: Any, axis: int | None = None, *, assume_unique_i
     place = axis_of("delete", 0 if axis is None else axis, whole.ndim)
     size = whole.shape[place]
     chosen = obj if isinstance(obj, (slice, int, np.integer)) else np.asarray(obj)
-    if isinstance(chosen, (int, np.integer)) or (isinstance(chosen, np.ndarray) and chosen.dtype.kind in "iu"):
+    if isinstance(chosen, (int, np.integer)) or (
+        isinstance(chosen, np.ndarray) and chosen.dtype.kind in "iu"
+    ):
         _check_positions("delete", chosen, size)
     kept = np.delete(np.arange(size, dtype=np.int32), chosen)
     return take(whole, (slice(None),) * place + (kept,))
@@ -292,7 +301,7 @@ def insert(arr: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None)
     Returns:
         The longer array.
     """
-    from mycc.indexing import take, update
+    from mycc.indexing import update
     from mycc.numpy.creation import array, asarray, zeros
     from mycc.numpy.shapes import moveaxis, ravel, reshape
 

@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 Value: TypeAlias = ir.Value
-Fold = Callable[[Value, Value], Value]
+Fold: TypeAlias = Callable[[Value, Value], Value]
 
 _UINT32 = np.dtype(np.uint32)
 
@@ -87,7 +87,9 @@ def folded(
     return ops.reshape(result, kept_shape(aval.shape, axes, True)) if keepdims and axes else result
 
 
-def masked(name: str, value: Value, aval: AbstractValue, where: ArrayLike | None, neutral: Any) -> tuple[Value, AbstractValue]:
+def masked(
+    name: str, value: Value, aval: AbstractValue, where: ArrayLike | None, neutral: Any
+) -> tuple[Value, AbstractValue]:
     """A value with a neutral number where a mask does not hold; the mask may broaden the shape."""
     if where is None:
         return value, aval
@@ -95,7 +97,9 @@ def masked(name: str, value: Value, aval: AbstractValue, where: ArrayLike | None
     shape = np.broadcast_shapes(aval.shape, known.shape)
     mask = broadcast(convert(mask, known.dtype, BOOL), known.shape, shape)
     value = broadcast(value, aval.shape, shape)
-    return ops.select(mask, value, ops.full_like(value, neutral)), AbstractValue(shape, aval.dtype, aval.weak_type)
+    return ops.select(mask, value, ops.full_like(value, neutral)), AbstractValue(
+        shape, aval.dtype, aval.weak_type
+    )
 
 
 def summed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -206,12 +210,19 @@ def _extreme(
     axes = axes_of(name, axis, len(aval.shape))
     if initial is None:
         if where is not None:
-            raise ValueError(f"{user_line()}: {name} with where= needs initial=, what it is where no element is taken")
+            raise ValueError(
+                f"{user_line()}: {name} with where= needs initial=, what it is where no element is taken"
+            )
         empty = [d for d in axes if aval.shape[d] == 0]
         if empty:
-            raise ValueError(f"{user_line()}: {name} over axis {empty[0]} of size 0 of an array of shape {aval.shape} needs initial=")
+            raise ValueError(
+                f"{user_line()}: {name} over axis {empty[0]} of size 0 of an array of shape {aval.shape} "
+                "needs initial="
+            )
     value, aval = masked(name, value, aval, where, start)
-    result = folded(value, aval, axes_of(name, axis, len(aval.shape)), scalar(aval.dtype, start), fold, keepdims)
+    result = folded(
+        value, aval, axes_of(name, axis, len(aval.shape)), scalar(aval.dtype, start), fold, keepdims
+    )
     if initial is not None:
         result = fold(operand(initial, abstractify(initial), tuple(result.type.shape), aval.dtype), result)
     return wrap(result, AbstractValue(tuple(result.type.shape), aval.dtype))
@@ -277,9 +288,13 @@ def ptp(a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = Fals
     return wrap(ops.sub(upper, lower), aval)
 
 
-def _logical(name: str, a: ArrayLike, axis: Axis, keepdims: bool, where: ArrayLike | None, neutral: bool, fold: Fold) -> Array:
+def _logical(
+    name: str, a: ArrayLike, axis: Axis, keepdims: bool, where: ArrayLike | None, neutral: bool, fold: Fold
+) -> Array:
     value, aval = lift(a)
-    value, aval = masked(name, convert(value, aval.dtype, BOOL), AbstractValue(aval.shape, BOOL), where, neutral)
+    value, aval = masked(
+        name, convert(value, aval.dtype, BOOL), AbstractValue(aval.shape, BOOL), where, neutral
+    )
     axes = axes_of(name, axis, len(aval.shape))
     result = folded(value, aval, axes, scalar(BOOL, neutral), fold, keepdims)
     return wrap(result, AbstractValue(tuple(result.type.shape), BOOL))
@@ -287,7 +302,12 @@ def _logical(name: str, a: ArrayLike, axis: Axis, keepdims: bool, where: ArrayLi
 
 @operation
 def all(
-    a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: ArrayLike | None = None
+    a: ArrayLike,
+    axis: Axis = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: ArrayLike | None = None,
 ) -> Array:
     """Whether all elements over axes are non-zero.
 
@@ -306,7 +326,12 @@ def all(
 
 @operation
 def any(
-    a: ArrayLike, axis: Axis = None, out: None = None, keepdims: bool = False, *, where: ArrayLike | None = None
+    a: ArrayLike,
+    axis: Axis = None,
+    out: None = None,
+    keepdims: bool = False,
+    *,
+    where: ArrayLike | None = None,
 ) -> Array:
     """Whether any element over axes is non-zero. Arguments as of `all`."""
     no_out("any", out)
@@ -326,7 +351,14 @@ def count_nonzero(a: ArrayLike, axis: Axis = None, keepdims: bool = False) -> Ar
 # ---- Means ---------------------------------------------------------------------------------------
 
 
-def _count(name: str, aval: AbstractValue, axes: tuple[int, ...], where: ArrayLike | None, working: Any, keepdims: bool) -> Any:
+def _count(
+    name: str,
+    aval: AbstractValue,
+    axes: tuple[int, ...],
+    where: ArrayLike | None,
+    working: Any,
+    keepdims: bool,
+) -> Any:
     """The number of elements in each sum: a Python integer, or a value where a mask decides."""
     if where is None:
         count = 1
@@ -460,7 +492,9 @@ def _variance(
 ) -> tuple[Value, AbstractValue, Any]:
     if correction is not None:
         if ddof:
-            raise ValueError(f"{user_line()}: {name} got both ddof and correction, which are the same; give one")
+            raise ValueError(
+                f"{user_line()}: {name} got both ddof and correction, which are the same; give one"
+            )
         ddof = correction
     value, aval = lift(a)
     target, working = _working(dtype, aval)
@@ -477,7 +511,9 @@ def _variance(
         taken, _ = masked(name, value, full_aval, where, 0)
         total = ops.reduce(taken, scalar(working, 0), axes, ops.add) if axes else taken
         centre = _divided(total, _count(name, full_aval, axes, where, part_of(working), False))
-        centre = ops.broadcast_in_dim(centre, full_aval.shape, [d for d in range(len(full_aval.shape)) if d not in axes])
+        centre = ops.broadcast_in_dim(
+            centre, full_aval.shape, [d for d in range(len(full_aval.shape)) if d not in axes]
+        )
     else:
         centre = operand(mean, abstractify(mean), full_aval.shape, working)
     part = part_of(working)
@@ -526,13 +562,16 @@ def average(
         if not returned:
             return result
         count = _count("average", aval, axes, None, None, keepdims)
-        return result, wrap(ops.full(ops.tensor(result.shape, element_type(result.dtype)), count), result._aval)
+        return result, wrap(
+            ops.full(ops.tensor(result.shape, element_type(result.dtype)), count), result._aval
+        )
     known = abstractify(weights)
     w: Any = weights
     if known.shape != aval.shape:
         if len(axes) != len(known.shape) or known.shape != tuple(aval.shape[d] for d in axes):
             raise ValueError(
-                f"{user_line()}: average got weights of shape {known.shape} for an array of shape {aval.shape} and "
+                f"{user_line()}: average got weights of shape {known.shape} for an array of shape "
+                f"{aval.shape} and "
                 f"axis={axis}; they must have its shape, or that of the axes"
             )
         w = reshape(w, tuple(n if d in axes else 1 for d, n in enumerate(aval.shape)))
@@ -540,4 +579,3 @@ def average(
     total = sum(w, axis, keepdims=keepdims)
     result = true_divide(sum(multiply(a, w), axis, keepdims=keepdims), total)
     return (result, broadcast_to(total, result.shape)) if returned else result
-

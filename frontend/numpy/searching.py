@@ -50,7 +50,9 @@ __all__ = [
 Value: TypeAlias = ir.Value
 
 
-def _arg_extreme(name: str, a: ArrayLike, axis: int | None, keepdims: bool, greatest: bool, nans: bool = False) -> Array:
+def _arg_extreme(
+    name: str, a: ArrayLike, axis: int | None, keepdims: bool, greatest: bool, nans: bool = False
+) -> Array:
     value, aval = lift(a)
     require(name, aval, "biuf", "complex numbers have no order")
     shape = aval.shape
@@ -77,7 +79,9 @@ def _arg_extreme(name: str, a: ArrayLike, axis: int | None, keepdims: bool, grea
     found = ops.select(hit, positions, ops.full_like(positions, size))
     result = folded(found, aval, (place,), scalar(dtype, size), ops.min_, False)
     if ignored is not None:
-        result = ops.select(ops.compare("EQ", result, ops.full_like(result, size)), ops.full_like(result, -1), result)
+        result = ops.select(
+            ops.compare("EQ", result, ops.full_like(result, size)), ops.full_like(result, -1), result
+        )
     if keepdims:
         result = ops.reshape(result, (1,) * len(shape) if axis is None else kept_shape(shape, (place,), True))
     return wrap(result, AbstractValue(tuple(result.type.shape), dtype))
@@ -142,7 +146,9 @@ def nonzero(a: ArrayLike, *, size: int | None = None, fill_value: Any = None) ->
     """
     aval = abstractify(a)
     if not aval.shape:
-        raise ValueError(f"{user_line()}: nonzero takes arrays of one dimension or more; use mycc.numpy.atleast_1d")
+        raise ValueError(
+            f"{user_line()}: nonzero takes arrays of one dimension or more; use mycc.numpy.atleast_1d"
+        )
     if size is None:
         return tuple(asarray(p.astype(INT32)) for p in np.nonzero(known_numbers("nonzero", a)))
     return _nonzero(a, size, fill_value)
@@ -214,7 +220,12 @@ def argwhere(a: ArrayLike, *, size: int | None = None, fill_value: Any = None) -
 
 
 def compress(
-    condition: ArrayLike, a: ArrayLike, axis: int | None = None, *, size: int | None = None, fill_value: Any = 0
+    condition: ArrayLike,
+    a: ArrayLike,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Any = 0,
 ) -> Array:
     """The elements along an axis where a condition holds.
 
@@ -233,7 +244,10 @@ def compress(
     if isinstance(condition, (list, tuple)):
         condition = array(condition)
     if len(abstractify(condition).shape) != 1:
-        raise ValueError(f"{user_line()}: compress takes a vector as its condition, got shape {abstractify(condition).shape}")
+        raise ValueError(
+            f"{user_line()}: compress takes a vector as its condition, got shape "
+            f"{abstractify(condition).shape}"
+        )
     whole = asarray(a) if axis is not None else ravel(a)
     place = axis_of("compress", 0 if axis is None else axis, whole.ndim)
     ahead = (slice(None),) * place
@@ -270,8 +284,8 @@ def take(
         a: an array.
         indices: positions, of any shape; negative ones count from the end.
         axis: along which; None takes the array as a vector.
-        mode: for positions outside: "fill" (default) gives NaN or extreme integers, "clip" the nearest element,
-            "wrap" counts on from the other end.
+        mode: for positions outside: "fill" (default) gives NaN or extreme integers, "clip" the nearest
+            element, "wrap" counts on from the other end.
         fill_value: what "fill" gives.
 
     Returns:
@@ -297,7 +311,9 @@ def take(
         positions, mode = remainder(positions, whole.shape[place]), "promise_in_bounds"
     if mode is None and not is_inside(positions):
         mode = "fill"
-    return read(whole, (slice(None),) * place + (positions,), mode, fill_value, mode != "clip", indices_are_sorted)
+    return read(
+        whole, (slice(None),) * place + (positions,), mode, fill_value, mode != "clip", indices_are_sorted
+    )
 
 
 def is_inside(positions: Array) -> bool:
@@ -363,7 +379,13 @@ def _searched(a: ArrayLike, v: ArrayLike, side: str) -> Array:
     low, high = ops.full(type_, 0), ops.full(type_, size)
     for _ in range(math.ceil(math.log2(size + 1))):
         middle = ops.add(low, ops.div(ops.sub(high, low), ops.full_like(low, 2)))
-        at = read(wrap(table, AbstractValue((size,), dtype)), wrap(middle, AbstractValue(aval.shape, index)), None, None, False)
+        at = read(
+            wrap(table, AbstractValue((size,), dtype)),
+            wrap(middle, AbstractValue(aval.shape, index)),
+            None,
+            None,
+            False,
+        )
         right = ops.and_(goes_right(lift(at)[0], sought), ops.compare("LT", low, high))
         low = ops.select(right, ops.add(middle, ops.full_like(middle, 1)), low)
         high = ops.select(right, high, middle)

@@ -87,7 +87,8 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], defau
     """
     if len(condlist) != len(choicelist) or not condlist:
         raise ValueError(
-            f"{user_line()}: select got {len(condlist)} conditions and {len(choicelist)} choices; it takes as many of each"
+            f"{user_line()}: select got {len(condlist)} conditions and {len(choicelist)} choices; it takes "
+            "as many of each"
         )
     avals = [abstractify(x) for x in (*choicelist, default)]
     dtype, weak = promote(avals)
@@ -100,7 +101,9 @@ def select(condlist: Sequence[ArrayLike], choicelist: Sequence[ArrayLike], defau
     return wrap(result, AbstractValue(shape, dtype, weak))
 
 
-def piecewise(x: ArrayLike, condlist: Sequence[ArrayLike] | ArrayLike, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
+def piecewise(
+    x: ArrayLike, condlist: Sequence[ArrayLike] | ArrayLike, funclist: Sequence[Any], *args: Any, **kw: Any
+) -> Array:
     """A function defined in pieces.
 
     Args:
@@ -123,7 +126,8 @@ def piecewise(x: ArrayLike, condlist: Sequence[ArrayLike] | ArrayLike, funclist:
         functions.append(0)
     if len(functions) != len(conditions) + 1:
         raise ValueError(
-            f"{user_line()}: piecewise got {len(conditions)} conditions and {len(functions)} functions; it takes as many, "
+            f"{user_line()}: piecewise got {len(conditions)} conditions and {len(functions)} functions; it "
+            "takes as many, "
             "or one more for the rest"
         )
     from mycc.numpy.creation import asarray, astype
@@ -179,10 +183,14 @@ def heaviside(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     dtype, weak = promote(avals)
     target = inexact_dtype(dtype)
     if is_complex(target):
-        raise TypeError(f"{user_line()}: heaviside does not take dtype {dtype}: complex numbers have no order")
+        raise TypeError(
+            f"{user_line()}: heaviside does not take dtype {dtype}: complex numbers have no order"
+        )
     (x, y), aval = operands("heaviside", x1, x2, to=target)
     zero = ops.full_like(x, 0)
-    step = ops.select(ops.compare("LT", x, zero), zero, ops.select(ops.compare("GT", x, zero), ops.full_like(x, 1), x))
+    step = ops.select(
+        ops.compare("LT", x, zero), zero, ops.select(ops.compare("GT", x, zero), ops.full_like(x, 1), x)
+    )
     result = ops.select(ops.compare("EQ", x, zero), y, step)
     return wrap(result, AbstractValue(aval.shape, target, weak and target == dtype))
 

@@ -93,7 +93,8 @@ def _completed(aval: AbstractValue, shape: Any) -> tuple[int, ...]:
             given[given.index(-1)] = aval.size // rest
     if any(n < 0 for n in given) or math.prod(given) != aval.size:
         raise ValueError(
-            f"{user_line()}: reshape cannot bring an array of shape {aval.shape} ({aval.size} elements) to {tuple(given)}"
+            f"{user_line()}: reshape cannot bring an array of shape {aval.shape} ({aval.size} elements) to "
+            f"{tuple(given)}"
         )
     return tuple(given)
 
@@ -151,7 +152,8 @@ def squeeze(a: ArrayLike, axis: Axis = None) -> Array:
     wrong = [d for d in dropped if aval.shape[d] != 1]
     if wrong:
         raise ValueError(
-            f"{user_line()}: squeeze cannot drop axis {wrong[0]} of an array of shape {aval.shape}: its size is not 1"
+            f"{user_line()}: squeeze cannot drop axis {wrong[0]} of an array of shape {aval.shape}: its "
+            "size is not 1"
         )
     return shaped(a, tuple(n for d, n in enumerate(aval.shape) if d not in dropped))
 
@@ -186,7 +188,10 @@ def transpose(a: ArrayLike, axes: Sequence[int] | None = None) -> Array:
         return _permuted(a, tuple(reversed(range(ndim))))
     order = tuple(axis_of("transpose", d, ndim) for d in axes)
     if sorted(order) != list(range(ndim)):
-        raise ValueError(f"{user_line()}: transpose got axes {tuple(axes)} for an array of {ndim} dimensions; each must be named once")
+        raise ValueError(
+            f"{user_line()}: transpose got axes {tuple(axes)} for an array of {ndim} dimensions; each must "
+            "be named once"
+        )
     return _permuted(a, order)
 
 
@@ -201,7 +206,9 @@ def matrix_transpose(x: ArrayLike, /) -> Array:
     aval = abstractify(x)
     ndim = len(aval.shape)
     if ndim < 2:
-        raise ValueError(f"{user_line()}: matrix_transpose takes arrays of two dimensions or more, got shape {aval.shape}")
+        raise ValueError(
+            f"{user_line()}: matrix_transpose takes arrays of two dimensions or more, got shape {aval.shape}"
+        )
     return _permuted(x, (*range(ndim - 2), ndim - 1, ndim - 2))
 
 
@@ -231,11 +238,16 @@ def moveaxis(a: ArrayLike, source: int | Sequence[int], destination: int | Seque
     sources = [source] if isinstance(source, (int, np.integer)) else list(source)
     targets = [destination] if isinstance(destination, (int, np.integer)) else list(destination)
     if len(sources) != len(targets):
-        raise ValueError(f"{user_line()}: moveaxis got {len(sources)} axes to move and {len(targets)} places for them")
+        raise ValueError(
+            f"{user_line()}: moveaxis got {len(sources)} axes to move and {len(targets)} places for them"
+        )
     sources = [axis_of("moveaxis", d, ndim) for d in sources]
     targets = [axis_of("moveaxis", d, ndim) for d in targets]
     if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
-        raise ValueError(f"{user_line()}: moveaxis got source={source}, destination={destination}, which name an axis twice")
+        raise ValueError(
+            f"{user_line()}: moveaxis got source={source}, destination={destination}, which name an axis "
+            "twice"
+        )
     order = [d for d in range(ndim) if d not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
@@ -272,7 +284,9 @@ def broadcast_to(array: ArrayLike, shape: Shape) -> Array:
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{user_line()}: broadcast_to cannot spread an array of shape {aval.shape} over {sizes}")
+        raise ValueError(
+            f"{user_line()}: broadcast_to cannot spread an array of shape {aval.shape} over {sizes}"
+        )
     return wrap(broadcast(value, aval.shape, sizes), AbstractValue(sizes, aval.dtype, aval.weak_type))
 
 
@@ -292,7 +306,9 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ValueError(f"{user_line()}: shapes {', '.join(map(str, shapes))} do not broadcast together") from None
+        raise ValueError(
+            f"{user_line()}: shapes {', '.join(map(str, shapes))} do not broadcast together"
+        ) from None
 
 
 def _at_least(arys: tuple[ArrayLike, ...], widen: Any) -> Any:
@@ -315,7 +331,9 @@ def atleast_2d(*arys: ArrayLike) -> Any:
 @operation
 def atleast_3d(*arys: ArrayLike) -> Any:
     """Arrays of three dimensions or more; vectors lie along the second."""
-    return _at_least(arys, lambda s: (1, *s, 1)[: 3] if len(s) == 1 else (*s, 1) if len(s) == 2 else s or (1, 1, 1))
+    return _at_least(
+        arys, lambda s: (1, *s, 1)[:3] if len(s) == 1 else (*s, 1) if len(s) == 2 else s or (1, 1, 1)
+    )
 
 
 def shape(a: ArrayLike) -> tuple[int, ...]:

@@ -27,7 +27,9 @@ def before(x: Value, y: Value, descending: bool = False) -> Value:
     if is_complex(dtype):
         first, second = ops.real(x), ops.real(y)
         same = ops.not_(ops.or_(before(first, second, descending), before(second, first, descending)))
-        return ops.select(same, before(ops.imag(x), ops.imag(y), descending), before(first, second, descending))
+        return ops.select(
+            same, before(ops.imag(x), ops.imag(y), descending), before(first, second, descending)
+        )
     smaller = ops.compare(direction, x, y)
     if not is_float(dtype):
         return smaller
@@ -35,7 +37,9 @@ def before(x: Value, y: Value, descending: bool = False) -> Value:
     return ops.or_(smaller, ops.and_(ops.compare("NE", late, late), ops.compare("EQ", early, early)))
 
 
-def sorted_values(values: Sequence[Value], axis: int, keys: int = 1, stable: bool = True, descending: bool = False) -> list[Value]:
+def sorted_values(
+    values: Sequence[Value], axis: int, keys: int = 1, stable: bool = True, descending: bool = False
+) -> list[Value]:
     """Values ordered together by the first of them, ties by the next ones, up to ``keys``."""
 
     def comparator(*pairs: Value) -> Value:
@@ -52,7 +56,11 @@ def sorted_values(values: Sequence[Value], axis: int, keys: int = 1, stable: boo
 def _flat(a: ArrayLike, axis: int | None, name: str) -> tuple[Value, AbstractValue, int]:
     value, aval = lift(a)
     if axis is None:
-        value, aval, axis = ops.reshape(value, (aval.size,)), AbstractValue((aval.size,), aval.dtype, aval.weak_type), 0
+        value, aval, axis = (
+            ops.reshape(value, (aval.size,)),
+            AbstractValue((aval.size,), aval.dtype, aval.weak_type),
+            0,
+        )
     return value, aval, axis_of(name, axis, len(aval.shape))
 
 
@@ -135,7 +143,9 @@ def lexsort(keys: Sequence[ArrayLike] | ArrayLike, axis: int = -1) -> Array:
     lifted = [lift(k) for k in reversed(parts)]
     shape = lifted[0][1].shape
     if any(aval.shape != shape for _, aval in lifted):
-        raise ValueError(f"{user_line()}: lexsort takes keys of one shape, got {[aval.shape for _, aval in lifted]}")
+        raise ValueError(
+            f"{user_line()}: lexsort takes keys of one shape, got {[aval.shape for _, aval in lifted]}"
+        )
     if not shape:
         dtype = smallest_index_dtype(1)
         return wrap(ops.full(tensor((), element_type(dtype)), 0), AbstractValue((), dtype))
@@ -174,4 +184,6 @@ def sort_complex(a: ArrayLike) -> Array:
     from mycc.numpy.creation import astype
 
     dtype = abstractify(a).dtype
-    return astype(sort(a), dtype if is_complex(dtype) else "complex128" if dtype.name == "float64" else "complex64")
+    return astype(
+        sort(a), dtype if is_complex(dtype) else "complex128" if dtype.name == "float64" else "complex64"
+    )

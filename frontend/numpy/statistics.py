@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
+from typing import Any, TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
@@ -44,7 +43,7 @@ __all__ = [
     "quantile",
 ]
 
-Value = ir.Value
+Value: TypeAlias = ir.Value
 _METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
@@ -153,20 +152,32 @@ def nanmedian(
     return _quantiles("nanmedian", a, 0.5, axis, "midpoint", keepdims, True)
 
 
-def _quantiles(name: str, a: ArrayLike, q: ArrayLike, axis: Axis, method: str, keepdims: bool, nans: bool) -> Array:
+def _quantiles(
+    name: str, a: ArrayLike, q: ArrayLike, axis: Axis, method: str, keepdims: bool, nans: bool
+) -> Array:
     if method not in _METHODS:
-        raise ValueError(f"{user_line()}: {name} got method={method!r}; it takes {', '.join(map(repr, _METHODS))}")
+        raise ValueError(
+            f"{user_line()}: {name} got method={method!r}; it takes {', '.join(map(repr, _METHODS))}"
+        )
     x = asarray(a)
     if is_complex(x.dtype):
-        raise ValueError(f"{user_line()}: {name} does not take dtype {x.dtype}: complex numbers have no order")
+        raise ValueError(
+            f"{user_line()}: {name} does not take dtype {x.dtype}: complex numbers have no order"
+        )
     axes = axes_of(name, axis, x.ndim)
     left = kept_shape(x.shape, axes, keepdims)
     x = astype(x, inexact_dtype(x.dtype))
-    lines = reshape(moveaxis(x, axes, range(-len(axes), 0)), (*kept_shape(x.shape, axes, False), -1)) if axes else expand_dims(x, -1)
+    lines = (
+        reshape(moveaxis(x, axes, range(-len(axes), 0)), (*kept_shape(x.shape, axes, False), -1))
+        if axes
+        else expand_dims(x, -1)
+    )
     ordered, aval = lift(lines)
     size = aval.shape[-1]
     if size == 0:
-        raise ValueError(f"{user_line()}: {name} of an empty axis of an array of shape {abstractify(a).shape}")
+        raise ValueError(
+            f"{user_line()}: {name} of an empty axis of an array of shape {abstractify(a).shape}"
+        )
     ordered = sorted_values([ordered], len(aval.shape) - 1)[0]
     in_order = wrap(ordered, aval)
     bad = isnan(in_order)
@@ -184,7 +195,11 @@ def _quantiles(name: str, a: ArrayLike, q: ArrayLike, axis: Axis, method: str, k
 
     def at(position: Array) -> Array:
         value, known = lift(position)
-        value = ops.broadcast_in_dim(value, batch, range(len(batch) - len(known.shape), len(batch))) if known.shape != batch else value
+        value = (
+            ops.broadcast_in_dim(value, batch, range(len(batch) - len(known.shape), len(batch)))
+            if known.shape != batch
+            else value
+        )
         chosen = clip(astype(wrap(value, AbstractValue(batch, x.dtype)), INT32), 0, size - 1)
         chosen = moveaxis(shaped(chosen, flat), 0, -1)
         picked = take_along_axis(in_order, chosen, -1, mode="promise_in_bounds")
@@ -265,7 +280,9 @@ def nanprod(
     return prod(_replaced(a, 1), axis, dtype, out, keepdims, initial, where)
 
 
-def _nan_extreme(fold: Any, a: ArrayLike, axis: Axis, keepdims: bool, initial: Any, where_: Any, neutral: float) -> Array:
+def _nan_extreme(
+    fold: Any, a: ArrayLike, axis: Axis, keepdims: bool, initial: Any, where_: Any, neutral: float
+) -> Array:
     if not is_inexact(abstractify(a).dtype):
         return fold(a, axis, None, keepdims, initial, where_)
     from mycc.numpy.reductions import all as every
@@ -320,13 +337,19 @@ def nanmean(
     return mean(a, axis, dtype, None, keepdims, where=_known(a, where))
 
 
-def _nan_variance(name: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where_: Any, mean: Any, root: bool) -> Array:
+def _nan_variance(
+    name: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: bool, where_: Any, mean: Any, root: bool
+) -> Array:
     mask = _known(a, where_) if is_inexact(abstractify(a).dtype) else where_
     result, aval, target = _variance(name, a, axis, dtype, ddof, keepdims, mask, mean, None)
     result = ops.sqrt(result) if root else result
     if mask is not None:
         count, known = lift(sum(mask, axis, keepdims=keepdims))
-        few = ops.compare("LE", ops.convert(count, element_type(FLOAT32)), ops.full(tensor(known.shape, element_type(FLOAT32)), ddof))
+        few = ops.compare(
+            "LE",
+            ops.convert(count, element_type(FLOAT32)),
+            ops.full(tensor(known.shape, element_type(FLOAT32)), ddof),
+        )
         result = ops.select(few, ops.full_like(result, math.nan), result)
     return wrap(convert(result, aval.dtype, target), AbstractValue(aval.shape, target, aval.weak_type))
 
@@ -379,7 +402,8 @@ def cov(
     """The covariances of variables.
 
     Args:
-        m: observations, one row for each variable (one column, if ``rowvar`` is False); a vector is one variable.
+        m: observations, one row for each variable (one column, if ``rowvar`` is False); a vector is one
+            variable.
         y: further variables.
         rowvar: whether rows are variables.
         bias: whether to divide by the number of observations n instead of n - 1.
@@ -397,7 +421,9 @@ def cov(
 
     def rows(x: ArrayLike) -> Any:
         if abstractify(x).ndim > 2:
-            raise ValueError(f"{user_line()}: cov takes vectors and matrices, got shape {abstractify(x).shape}")
+            raise ValueError(
+                f"{user_line()}: cov takes vectors and matrices, got shape {abstractify(x).shape}"
+            )
         x2 = atleast_2d(astype(x, inexact_dtype(abstractify(x).dtype)))
         return transpose(x2) if not rowvar and abstractify(x).ndim == 2 else x2
 

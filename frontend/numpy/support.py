@@ -101,7 +101,8 @@ def shape_of(name: str, shape: Any) -> tuple[int, ...]:
             sizes = tuple(operator.index(n) for n in shape)
         except TypeError:
             raise TypeError(
-                f"{user_line()}: {name} takes a shape of integers, got {shape!r}; sizes must be known while tracing"
+                f"{user_line()}: {name} takes a shape of integers, got {shape!r}; sizes must be known "
+                "while tracing"
             ) from None
     if any(n < 0 for n in sizes):
         raise ValueError(f"{user_line()}: {name} got the shape {sizes}; sizes cannot be negative")

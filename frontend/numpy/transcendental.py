@@ -91,7 +91,10 @@ arcsinh = unary_function("arcsinh", ops.asinh, "The number whose hyperbolic sine
 arccosh = unary_function("arccosh", ops.acosh, "The number >= 0 whose hyperbolic cosine is x.", inexact=True)
 arctanh = unary_function("arctanh", ops.atanh, "The number whose hyperbolic tangent is x.", inexact=True)
 arctan2 = binary_function(
-    "arctan2", ops.atan2, "The angle of the point (y, x), in [-pi, pi]; the operands come as y, x.", inexact=True
+    "arctan2",
+    ops.atan2,
+    "The angle of the point (y, x), in [-pi, pi]; the operands come as y, x.",
+    inexact=True,
 )
 asin, acos, atan, atan2 = arcsin, arccos, arctan, arctan2
 asinh, acosh, atanh = arcsinh, arccosh, arctanh
@@ -125,7 +128,9 @@ def _hypot(x: Value, y: Value) -> Value:
     return ops.select(ops.or_(degenerate, infinite), large, length)
 
 
-hypot = binary_function("hypot", _hypot, "The length of the hypotenuse over sides x and y.", kinds="f", inexact=True)
+hypot = binary_function(
+    "hypot", _hypot, "The length of the hypotenuse over sides x and y.", kinds="f", inexact=True
+)
 
 
 def _complex_log_of_sum(x: Value, y: Value, scale: float) -> Value:
@@ -143,7 +148,9 @@ def _log_of_sum(x: Value, y: Value, scale: float) -> Value:
     if scale == 1:
         excess = ops.log1p(ops.exp(distance))
     else:
-        excess = ops.div(ops.log1p(ops.exp(ops.mul(distance, ops.full_like(x, scale)))), ops.full_like(x, scale))
+        excess = ops.div(
+            ops.log1p(ops.exp(ops.mul(distance, ops.full_like(x, scale)))), ops.full_like(x, scale)
+        )
     return ops.select(alike, ops.add(x, y), ops.add(ops.max_(x, y), excess))
 
 
@@ -169,7 +176,9 @@ def _sinc(x: Value) -> Value:
     near = ops.compare("LT", magnitude, ops.full_like(magnitude, 0.02))
     far = ops.select(near, ops.full_like(angle, 1), angle)
     # Near zero the series, whose derivatives of any practical order hold there too.
-    square = ops.mul(ops.select(near, angle, ops.full_like(angle, 0)), ops.select(near, angle, ops.full_like(angle, 0)))
+    square = ops.mul(
+        ops.select(near, angle, ops.full_like(angle, 0)), ops.select(near, angle, ops.full_like(angle, 0))
+    )
     series = ops.full_like(angle, 0)
     for term in (1 / 362880, -1 / 5040, 1 / 120, -1 / 6, 1.0):
         series = ops.add(ops.mul(series, square), ops.full_like(angle, term))

@@ -66,7 +66,9 @@ class _Joiner:
         try:
             numbers = [int(n) for n in text.split(",")]
         except ValueError:
-            raise ValueError(f"{user_line()}: r_ got the directive {text!r}; it takes up to three integers") from None
+            raise ValueError(
+                f"{user_line()}: r_ got the directive {text!r}; it takes up to three integers"
+            ) from None
         return tuple(numbers + [self.axis, self.ndmin, self.trans1d][len(numbers) :])  # type: ignore[return-value]
 
     def _part(self, e: Any, ndmin: int, trans1d: int) -> Array:
@@ -121,7 +123,9 @@ def diag_indices_from(arr: ArrayLike) -> tuple[Array, ...]:
     """The coordinates of the main diagonal of an array with equal sizes."""
     shape = abstractify(arr).shape
     if len(shape) < 2 or len(set(shape)) > 1:
-        raise ValueError(f"{user_line()}: diag_indices_from takes arrays of two equal sizes or more, got shape {shape}")
+        raise ValueError(
+            f"{user_line()}: diag_indices_from takes arrays of two equal sizes or more, got shape {shape}"
+        )
     return diag_indices(shape[0], len(shape))
 
 
@@ -144,18 +148,22 @@ def ravel_multi_index(
     Args:
         multi_index: as many integer arrays as there are dimensions.
         dims: the array's shape.
-        mode: for positions outside: "clip" moves them to the nearest inside, "wrap" counts on from the other end;
-            "raise" raises for those that are known outside of a trace, and promises there are none inside of one.
+        mode: for positions outside: "clip" moves them to the nearest inside, "wrap" counts on from the other
+            end; "raise" raises for those that are known outside of a trace, and promises there are none
+            inside of one.
         order: "C" or "F".
 
     Returns:
         An integer array.
     """
     sizes = shape_of("ravel_multi_index", dims)
-    parts = [asarray(p) for p in (multi_index if isinstance(multi_index, (list, tuple)) else list(multi_index))]  # type: ignore[arg-type]
+    parts = [
+        asarray(p) for p in (multi_index if isinstance(multi_index, (list, tuple)) else list(multi_index))
+    ]  # type: ignore[arg-type]
     if len(parts) != len(sizes) or mode not in ("raise", "clip", "wrap") or order not in ("C", "F"):
         raise ValueError(
-            f"{user_line()}: ravel_multi_index got {len(parts)} index arrays for {len(sizes)} dimensions, mode={mode!r} and "
+            f"{user_line()}: ravel_multi_index got {len(parts)} index arrays for {len(sizes)} dimensions, "
+            f"mode={mode!r} and "
             f"order={order!r}; it takes one for each dimension, 'raise', 'clip' or 'wrap', 'C' or 'F'"
         )
     if mode == "clip":
@@ -226,7 +234,9 @@ def packbits(a: ArrayLike, axis: int | None = None, bitorder: str = "big") -> Ar
 
 
 @operation
-def unpackbits(a: ArrayLike, axis: int | None = None, count: int | None = None, bitorder: str = "big") -> Array:
+def unpackbits(
+    a: ArrayLike, axis: int | None = None, count: int | None = None, bitorder: str = "big"
+) -> Array:
     """The bits of uint8 numbers.
 
     Args:
@@ -240,7 +250,10 @@ def unpackbits(a: ArrayLike, axis: int | None = None, count: int | None = None, 
     """
     value, aval = lift(ravel(a) if axis is None else a)
     if aval.dtype != np.uint8 or bitorder not in ("big", "little"):
-        raise TypeError(f"{user_line()}: unpackbits got dtype {aval.dtype} and bitorder={bitorder!r}; it takes uint8, 'big' or 'little'")
+        raise TypeError(
+            f"{user_line()}: unpackbits got dtype {aval.dtype} and bitorder={bitorder!r}; it takes uint8, "
+            "'big' or 'little'"
+        )
     place = axis_of("unpackbits", 0 if axis is None else axis, len(aval.shape))
     shape = (*aval.shape[: place + 1], 8, *aval.shape[place + 1 :])
     spread = ops.broadcast_in_dim(value, shape, [d for d in range(len(shape)) if d != place + 1])

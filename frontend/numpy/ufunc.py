@@ -19,8 +19,8 @@ from mycc.types import ArrayLike
 __all__ = ["binary_function", "unary_function"]
 
 Value: TypeAlias = ir.Value
-Unary = Callable[[ArrayLike], Array]
-Binary = Callable[[ArrayLike, ArrayLike], Array]
+Unary: TypeAlias = Callable[[ArrayLike], Array]
+Binary: TypeAlias = Callable[[ArrayLike, ArrayLike], Array]
 
 _WORDS = {"b": "bool", "i": "integer", "u": "unsigned integer", "f": "float", "c": "complex"}
 
@@ -94,7 +94,8 @@ def _check(name: str, aval: AbstractValue, kind: str, kinds: str) -> None:
     if kind not in kinds:
         accepted = ", ".join(_WORDS[k] for k in kinds)
         raise TypeError(
-            f"{user_line()}: {name} does not take dtype {aval.dtype} (it takes {accepted}); convert with .astype(...)"
+            f"{user_line()}: {name} does not take dtype {aval.dtype} (it takes {accepted}); convert with "
+            ".astype(...)"
         )
 
 
