@@ -9,7 +9,7 @@ import numpy as np
 
 from mycc.dialects.mlir import context, ir, unknown
 
-__all__ = ["dtype_of", "element_type", "is_differentiable", "is_tensor", "shape_of", "tensor", "token"]
+__all__ = ["dtype_of", "element_type", "float0", "is_differentiable", "is_tensor", "shape_of", "tensor", "token"]
 
 
 def _float_types() -> dict[str, ir.Type]:
@@ -48,6 +48,9 @@ def _numpy_dtype(name: str) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, name) if hasattr(ml_dtypes, name) else name)
 
 
+float0 = np.dtype([("float0", np.void, 0)])
+"""The dtype of tangents of integer and boolean arrays: it has one value, and no bytes."""
+
 with context:
     _DIFFERENTIABLE = set(_float_types().values())
     _ELEMENTS: dict[np.dtype[Any], ir.Type] = {
@@ -56,6 +59,8 @@ with context:
     token: ir.Type = ir.Type.parse("!stablehlo.token")
 
 _DTYPES: dict[ir.Type, np.dtype[Any]] = {type_: dtype for dtype, type_ in _ELEMENTS.items()}
+# Inside programs, where every value needs bits, it is false.
+_ELEMENTS[float0] = _ELEMENTS[np.dtype(np.bool_)]
 _TENSORS: dict[tuple[tuple[int, ...], ir.Type], ir.Type] = {}
 
 

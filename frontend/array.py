@@ -13,6 +13,7 @@ import numpy as np
 
 from mycc.lowering import buffers, dlpack
 from mycc.lowering.abstract import AbstractValue
+from mycc.source import user_line
 
 __all__ = ["Array"]
 
@@ -133,7 +134,7 @@ class Array:
     def __index__(self) -> int:
         value = self._scalar("use as an index or a shape")
         if self.dtype.kind not in "iu":
-            raise TypeError(f"only integer scalars can be an index, got an array of dtype {self.dtype}")
+            raise TypeError(f"{user_line()}: only integer scalars can be an index, got an array of dtype {self.dtype}")
         return int(value)
 
     def __float__(self) -> float:
@@ -145,7 +146,7 @@ class Array:
     def _scalar(self, what: str) -> np.ndarray[Any, Any]:
         data = self._concrete(what)._numpy()
         if data.size != 1:
-            raise TypeError(f"only arrays of one element convert to a scalar, this one has shape {data.shape}")
+            raise TypeError(f"{user_line()}: only arrays of one element convert to a scalar, this one has shape {data.shape}")
         return data.reshape(())
 
     def __format__(self, spec: str) -> str:
@@ -165,12 +166,12 @@ class Array:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("len() of an array without dimensions")
+            raise TypeError(f"{user_line()}: len() of an array without dimensions; x.size is its number of elements")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
-            raise TypeError("iteration over an array without dimensions")
+            raise TypeError(f"{user_line()}: iteration over an array without dimensions; x.item() is its number")
         return iter(_numpy.unstack(self))
 
     def __contains__(self, value: Any) -> bool:
@@ -209,7 +210,11 @@ class Array:
         return Array._from_numpy, (np.array(concrete._numpy()), self._aval)
 
     def __copy__(self) -> Array:
-        return Array(self._concrete("copy")._data)
+        return self._same()
+
+    def _same(self) -> Array:
+        """Another handle on the same data."""
+        return Array(self._data)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Array:
         return _numpy.copy(self)

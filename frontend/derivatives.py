@@ -158,7 +158,7 @@ def value_and_grad(
         (Array(9., dtype=float32, weak_type=True), Array(6., dtype=float32, weak_type=True))
     """
     if not callable(fun):
-        raise TypeError(f"{_name} takes a function, got {type(fun).__name__}")
+        raise TypeError(f"{user_line()}: {_name} takes a function, got {type(fun).__name__}")
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @functools.wraps(fun)
@@ -250,8 +250,11 @@ def _check_inputs(
             where = f"argument {position}{pytrees.keystr(path)}"
             try:
                 dtype = abstractify(leaf).dtype
-            except TypeError as error:
-                raise TransformError(f"{user_line()}: {name} of {name_of(fun)}: {where}: {error}") from None
+            except TypeError:
+                raise TransformError(
+                    f"{user_line()}: {name} of {name_of(fun)}: {where} is no array or number, but of type "
+                    f"{type(leaf).__name__}; choose other argnums"
+                ) from None
             if holomorphic and dtype.kind != "c":
                 raise TransformError(
                     f"{user_line()}: {name} of {name_of(fun)} with holomorphic=True needs complex arguments, {where} is {dtype}"

@@ -11,7 +11,7 @@ from typing import Any
 from mycc.array import Array
 from mycc.device import placement
 from mycc.dialects.mlir import ir
-from mycc.function import building
+from mycc.function import building, flatten_results
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings
@@ -34,7 +34,7 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
     with tracing(frame):
         results = body()
         frame.returning = True
-        leaves, tree = pytrees.flatten(results)
+        leaves, tree = flatten_results(results)
         traced = [leaf for leaf in leaves if isinstance(leaf, Tracer)]
         with building(frame):
             returned = [frame.lift(leaf) for leaf in traced]

@@ -27,7 +27,10 @@ def force(x: Tracer, what: str) -> Array:
         raise leaked(x)
     if not _is_concrete(frame):
         raise concretization_error(x, what)
-    arguments = [source if type(source) is Array else force(source, what) for source in _sources(frame)]  # type: ignore[arg-type]
+    sources = _sources(frame)
+    if isinstance(x._value.owner, ir.Block):
+        return sources[ir.BlockArgument(x._value).arg_number]._concrete(what)
+    arguments = [source._concrete(what) for source in sources]
     result: Array = execute(frame.name, _prefix(x), [x._aval], arguments)[0]
     return result
 

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
@@ -14,9 +16,9 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line, user_location
 from mycc.trace import Frame, Tracer
-from mycc.types import abstractify
+from mycc.types import abstractify, float0
 
-__all__ = ["Callee", "building", "call", "name_of", "trace_function"]
+__all__ = ["Callee", "building", "call", "flatten_results", "name_of", "result_aval", "trace_function"]
 
 FlatFunction = Callable[[list[Tracer]], Any]
 
@@ -84,7 +86,7 @@ def trace_function(
     try:
         with frame:
             leaves, out_tree = pytrees.flatten(fun(explicit))
-            out_avals = tuple(_result_aval(leaf, name) for leaf in leaves)
+            out_avals = tuple(result_aval(leaf, name) for leaf in leaves)
             with building(frame):
                 values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, out_avals, strict=True)]
             frame.close(values)
@@ -101,7 +103,12 @@ def trace_function(
     return Callee(function, out_tree, out_avals, tuple(frame.captured))
 
 
-def _result_aval(leaf: Any, name: str) -> AbstractValue:
+def result_aval(leaf: Any, name: str) -> AbstractValue:
+    """What is known of a leaf of what a traced function returned.
+
+    Raises:
+        TypeError: it is no array.
+    """
     try:
         return abstractify(leaf)
     except TypeError:
@@ -109,6 +116,25 @@ def _result_aval(leaf: Any, name: str) -> AbstractValue:
             f"{user_line()}: {name} returned a value of type {type(leaf).__name__}, which is no array or number; "
             "a traced function returns arrays, numbers, and pytrees of these"
         ) from None
+
+
+class _Float0:
+    """A float0 array in a structure: unflattening makes the array again."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+
+pytrees.register_node(_Float0, lambda x: ((), x.shape), lambda shape, _: np.zeros(shape, float0))
+
+
+def flatten_results(tree: Any) -> tuple[list[Any], Any]:
+    """The leaves of what a program returns, and its structure; arrays of dtype float0 belong to the structure."""
+    leaves, structure = pytrees.flatten(tree)
+    if not any(getattr(leaf, "dtype", None) == float0 for leaf in leaves):
+        return leaves, structure
+    marked = [_Float0(x.shape) if getattr(x, "dtype", None) == float0 else x for x in leaves]
+    return pytrees.flatten(structure.unflatten(marked))
 
 
 def call(frame: Frame, callee: Callee, explicit: Sequence[ir.Value]) -> list[Tracer]:

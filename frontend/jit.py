@@ -71,7 +71,7 @@ def jit(
             device=device,
         )
     if not callable(fun):
-        raise TypeError(f"jit takes a function, got {type(fun).__name__}")
+        raise TypeError(f"{user_line()}: jit takes a function, got {type(fun).__name__}")
     statics = _resolve(fun, static_argnums, static_argnames, "static")
     donated = _resolve(fun, donate_argnums, donate_argnames, "donate")
     return _Jit(fun, statics, donated, device).dispatcher()
@@ -95,10 +95,10 @@ def _resolve(fun: Callable[..., Any], nums: Any, names: Any, what: str) -> Selec
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for position in positions:
         if not open_ended and not -len(named) <= position < len(named):
-            raise ValueError(f"{what}_argnums={position} names no argument of {name_of(fun)}, which takes {len(named)}")
+            raise ValueError(f"{user_line()}: {what}_argnums={position} names no argument of {name_of(fun)}, which takes {len(named)}")
     for key in keys:
         if key not in named and not takes_any:
-            raise ValueError(f"{what}_argnames={key!r} names no argument of {name_of(fun)}; it has {', '.join(named)}")
+            raise ValueError(f"{user_line()}: {what}_argnames={key!r} names no argument of {name_of(fun)}; it has {', '.join(named)}")
     by_position = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     places = {p.name: i for i, p in enumerate(by_position)}
     all_positions = dict.fromkeys(positions) | dict.fromkeys(places[key] for key in keys if key in places)

@@ -22,7 +22,6 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.pipelines import transforms
 from mycc.passes.symbols import callees, operations
 from mycc.trace import Frame, Tracer, mlir_type
-from mycc.types import float0
 
 __all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "escape", "expand_handles", "gathered", "linear_call", "linearization_of"]
 
@@ -57,7 +56,7 @@ class AbstractHandle:
 
     linearization: Linearization
     shape: tuple[int, ...] = ()
-    dtype: np.dtype[Any] = float0
+    dtype: np.dtype[Any] = np.dtype(np.void)
     weak_type: bool = False
     ndim: int = 0
     size: int = 0

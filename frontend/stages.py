@@ -13,7 +13,7 @@ from mycc.array import Array
 from mycc.device import Placement, placement
 from mycc.dialects.errors import TreeError
 from mycc.dialects.mlir import ir
-from mycc.function import building, name_of
+from mycc.function import building, flatten_results, name_of, result_aval
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
@@ -300,8 +300,8 @@ def trace_program(
             full[position] = value
         results = fun(*full, **{**kwargs, **dynamic_kwargs})
         frame.returning = True
-        out_leaves, out_tree = pytrees.flatten(results)
-        out_avals = tuple(abstractify(leaf) for leaf in out_leaves)
+        out_leaves, out_tree = flatten_results(results)
+        out_avals = tuple(result_aval(leaf, name) for leaf in out_leaves)
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)

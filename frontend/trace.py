@@ -2,8 +2,8 @@
 
 A `Trace` owns one module. Each function being traced is a `Frame`; frames nest as the user's functions do. A
 traced value used in a frame below its own is *captured*: it becomes an extra argument of every function in
-between. Large concrete arrays become *hidden* arguments of the outermost function, read at each call, since a
-constant would live in the MLIR context for ever.
+between. Concrete arrays become *hidden* arguments of the outermost function, read at each call: they can be
+assigned to, and a large constant would live in the MLIR context for ever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.errors import ConcretizationError, LeakedTracerError
 from mycc.dialects.mlir import context, func, ir
-from mycc.dialects.types import element_type, tensor
+from mycc.dialects.types import element_type, float0, tensor
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.dispatch import TRACING, swap_context
 from mycc.source import user_line, user_location
@@ -27,7 +27,7 @@ __all__ = ["Frame", "Trace", "Tracer", "current", "require_frame", "tracing"]
 
 _FLOAT32 = np.dtype(np.float32)
 CONSTANT_BYTES = 1024
-"""Concrete arrays up to this size are embedded as constants."""
+"""NumPy arrays up to this size are embedded as constants."""
 
 
 class _State(threading.local):
@@ -177,7 +177,8 @@ class Frame:
             return self.rounded(self._capture_concrete(Array._from_numpy(np.float64(x))), _FLOAT32)
         from mycc.types import abstractify
 
-        return ops.constant(np.asarray(x, (aval or abstractify(x)).dtype))
+        dtype = (aval or abstractify(x)).dtype
+        return ops.constant(np.zeros(np.shape(x), bool) if dtype == float0 else np.asarray(x, dtype))
 
     def rounded(self, number: ir.Value, dtype: np.dtype[Any]) -> ir.Value:
         """A Python number that is an argument, in the dtype that it has by itself; `mycc.emit.convert` undoes it."""
@@ -218,8 +219,6 @@ class Frame:
         return found
 
     def _capture_concrete(self, x: Array) -> ir.Value:
-        if x.nbytes <= CONSTANT_BYTES and not self.trace.eager:
-            return ops.constant(x._numpy())
         trace = self.trace
         assert trace.root is not None
         value = trace.hidden_values.get(id(x))
@@ -287,6 +286,9 @@ class Tracer(Array):
         assert isinstance(new, Tracer)
         self._value, self._traced, self._known = new._value, new._traced, None
 
+    def _same(self) -> Array:
+        return Tracer(self._frame, self._value, self._traced)
+
     def _concrete(self, what: str) -> Array:
         if self._known is None:
             from mycc.force import force
@@ -300,10 +302,12 @@ class Tracer(Array):
 
 def concretization_error(x: Tracer, what: str) -> ConcretizationError:
     """The error for a request of a value that is not known."""
-    frame = x._frame
+    frame = unknown = x._frame
+    while unknown.kind == "grad" and unknown.parent is not None:
+        unknown = unknown.parent
     return ConcretizationError(
         f"{user_line()}: {what} needs the value of a traced array of type {x._traced}, but only its shape and dtype are "
-        f"known while {frame.name} is traced under {frame.kind}; use mycc.lax.cond or mycc.numpy.where to choose by it, "
+        f"known while {frame.name} is traced under {unknown.kind}; use mycc.lax.cond or mycc.numpy.where to choose by it, "
         "mycc.lax.while_loop or fori_loop to loop by it, or make the argument static (static_argnums)"
     )
 

@@ -13,7 +13,9 @@ import ml_dtypes
 import numpy as np
 
 from mycc.array import Array
+from mycc.dialects.types import float0
 from mycc.lowering.abstract import AbstractValue
+from mycc.source import user_line
 
 __all__ = ["ArrayLike", "DTypeLike", "abstractify", "default_dtype", "dtype", "float0", "promote", "result_type"]
 
@@ -50,10 +52,6 @@ _ABOVE: dict[str, tuple[str, ...]] = {
     "complex64": ("complex128",),
     "complex128": (),
 }
-
-
-float0 = np.dtype([("float0", np.void, 0)])
-"""The dtype of tangents of integer and boolean arrays: it has one value, and no bytes."""
 
 
 def _upper(name: str) -> frozenset[str]:
@@ -150,7 +148,9 @@ def abstractify(x: ArrayLike) -> AbstractValue:
         return found
     if isinstance(x, np.ndarray):
         if x.dtype.kind in "OSUMmV" and x.dtype not in _STORABLE:
-            raise TypeError(f"a NumPy array of dtype {x.dtype} is no array of numbers; convert it first")
+            raise TypeError(
+                f"{user_line()}: a NumPy array of dtype {x.dtype} is no array of numbers; convert it first"
+            )
         return AbstractValue(x.shape, x.dtype)
     if isinstance(x, int):
         return AbstractValue((), _int_dtype(x), True)
@@ -159,12 +159,15 @@ def abstractify(x: ArrayLike) -> AbstractValue:
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return AbstractValue(tuple(x.shape), np.dtype(x.dtype), bool(getattr(x, "weak_type", False)))
     raise TypeError(
-        f"expected an array or a number, got {type(x).__name__}: {_shortened(x)}; "
+        f"{user_line()}: expected an array or a number, got {type(x).__name__}: {_shortened(x)}; "
         "convert lists with mycc.numpy.array(...)"
     )
 
 
-_STORABLE = {np.dtype(getattr(ml_dtypes, n)) for n in dir(ml_dtypes) if n.startswith(("float", "bfloat", "int", "uint"))}
+_STORABLE = {
+    float0,
+    *(np.dtype(getattr(ml_dtypes, n)) for n in dir(ml_dtypes) if n.startswith(("float", "bfloat", "int", "uint"))),
+}
 
 
 def _shortened(x: object) -> str:

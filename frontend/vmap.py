@@ -52,11 +52,13 @@ def vmap(
         Array([2., 2., 2.], dtype=float32)
     """
     if not callable(fun):
-        raise TypeError(f"vmap takes a function, got {type(fun).__name__}")
+        raise TypeError(f"{user_line()}: vmap takes a function, got {type(fun).__name__}")
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if not isinstance(in_axes, (tuple, int, type(None))):
-        raise TypeError(f"vmap's in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r}")
+        raise TypeError(
+            f"{user_line()}: vmap's in_axes must be an int, None, or a tuple with one entry per argument, got {in_axes!r}"
+        )
 
     @functools.wraps(fun)
     def mapped(*args: Any, **kwargs: Any) -> Any:

@@ -54,8 +54,8 @@ def put(
     """Puts a NumPy array or a Python scalar on a device.
 
     Args:
-        x: an array of any shape and a dtype that XLA knows; a Python scalar (bool, int32, float32,
-            complex64) or a NumPy scalar, which makes a weakly typed buffer of shape ``()``.
+        x: an array of any shape and a dtype that XLA knows; a Python scalar (bool, int32 or what it needs,
+            float32, complex64) or a NumPy scalar, which makes a weakly typed buffer of shape ``()``.
         device: where to; the default device if not given.
         committed: whether computations must run where this buffer is.
         weak_type: overrides the weak type.
@@ -67,7 +67,7 @@ def put(
 
     Raises:
         TypeError: the dtype has no counterpart in XLA.
-        OverflowError: a Python integer does not fit int32.
+        OverflowError: a Python integer fits no integer dtype.
 
     Example:
         >>> to_numpy(put(np.float32([1, 2])))
@@ -108,13 +108,18 @@ def host_abstract(x: Any) -> AbstractValue | None:
     """What `put` would make of a NumPy array or scalar or a Python scalar; None for anything else."""
     found = _SCALAR_AVALS.get(type(x))
     if found is not None:
-        return found
+        return found if type(x) is not int or -(2**31) <= x < 2**31 else _wide_integer(x)
     if isinstance(x, np.ndarray):
         dtype = x.dtype
         return AbstractValue(x.shape, dtype if dtype.isnative else dtype.newbyteorder("="))
     if isinstance(x, np.generic):
         return AbstractValue((), x.dtype, True)
     return None
+
+
+def _wide_integer(x: int) -> AbstractValue:
+    # What fits neither stays int64, and is refused when it is put.
+    return AbstractValue((), np.dtype(np.uint64 if 2**63 <= x < 2**64 else np.int64), True)
 
 
 def abstract(impl: Any) -> AbstractValue:
