@@ -222,16 +222,20 @@ def dense(value: np.ndarray[Any, Any]) -> ir.Attribute:
     return ir.DenseElementsAttr.get(buffer, type=element, shape=value.shape, context=context)
 
 
-_SPLATS: dict[tuple[Type, int], ir.Attribute] = {}
+_SPLATS: dict[tuple[Type, float], ir.Attribute] = {}
+_SPLATS_KEPT = 65536
 
 
 def splat(type_: Type, number: Any) -> ir.Attribute:
     """The ``dense<number>`` attribute of a tensor type."""
-    # Integer literals, zero and one above all, are most of what rules ask for.
-    if type(number) is not int:
+    # Literals, zero and one above all, are most of what is asked for. A float zero may be negative, though the
+    # two are equal.
+    if type(number) is not int and (type(number) is not float or number == 0):
         return _splat(type_, number)
     found = _SPLATS.get((type_, number))
     if found is None:
+        if len(_SPLATS) >= _SPLATS_KEPT:
+            _SPLATS.clear()
         found = _SPLATS[type_, number] = _splat(type_, number)
     return found
 

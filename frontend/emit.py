@@ -33,14 +33,15 @@ def broadcast_shapes(name: str, avals: Sequence[AbstractValue]) -> tuple[int, ..
     shape = avals[0].shape
     if all(aval.shape == shape for aval in avals):
         return shape
-    try:
-        return np.broadcast_shapes(*(aval.shape for aval in avals))
-    except ValueError:
+    rank = max(len(aval.shape) for aval in avals)
+    sizes = [{*column} - {1} for column in zip(*((1,) * (rank - len(a.shape)) + a.shape for a in avals), strict=True)]
+    if any(len(different) > 1 for different in sizes):
         shapes = ", ".join(str(aval.shape) for aval in avals)
         raise ValueError(
             f"{user_line()}: {name} got operands of shapes {shapes}, which do not broadcast together: from the last "
             "dimension on, sizes must be equal or 1; reshape one of them, or add dimensions with x[:, None]"
-        ) from None
+        )
+    return tuple(next(iter(different), 1) for different in sizes)
 
 
 def convert(value: Value, source: np.dtype[Any], target: np.dtype[Any]) -> Value:
