@@ -29,7 +29,8 @@ def force(x: Tracer, what: str) -> Array:
         raise concretization_error(x, what)
     sources = _sources(frame)
     if isinstance(x._value.owner, ir.Block):
-        return sources[ir.BlockArgument(x._value).arg_number]._concrete(what)
+        known: Array = sources[ir.BlockArgument(x._value).arg_number]._concrete(what)
+        return known
     arguments = [source._concrete(what) for source in sources]
     result: Array = execute(frame.name, _prefix(x), [x._aval], arguments)[0]
     return result

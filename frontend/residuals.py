@@ -50,13 +50,16 @@ class Linearization:
         return build(self.function, self.active, self.seeded, handle, seeds)
 
 
+_NO_DTYPE = np.dtype(np.void)
+
+
 @dataclass(frozen=True)
 class AbstractHandle:
     """What is known of a residual handle; it stands where an `AbstractValue` does for arrays."""
 
     linearization: Linearization
     shape: tuple[int, ...] = ()
-    dtype: np.dtype[Any] = np.dtype(np.void)
+    dtype: np.dtype[Any] = _NO_DTYPE
     weak_type: bool = False
     ndim: int = 0
     size: int = 0
