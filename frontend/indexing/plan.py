@@ -191,7 +191,8 @@ def _expanded(entries: list[Any], shape: tuple[int, ...]) -> list[Any]:
         )
     rest = [slice(None)] * (len(shape) - taken)
     if places:
-        return [*entries[: places[0]], *rest, *entries[places[0] + 1 :]]
+        # The ellipsis stays, as it parts index arrays around it even where it stands for no dimension.
+        return [*entries[: places[0]], *rest, *entries[places[0] :]]
     return entries + rest
 
 
@@ -211,12 +212,14 @@ class _Reader:
 
     def request(self) -> Request:
         places = self.advanced
-        front = bool(places) and places[-1] - places[0] + 1 != len(places)
+        front = bool(places) and places[-1] - places[0] + 1 != len(set(places))
         return Request(Plan(tuple(self.extended), tuple(self.dims), front), self.operands)
 
     def read(self, e: Any) -> None:
         if e is None:
             self.dims.append(New())
+        elif e is Ellipsis:
+            pass
         elif isinstance(e, bool):
             self._flag(e)
         elif isinstance(e, slice):
