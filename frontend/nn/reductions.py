@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -213,27 +214,28 @@ def standardize(
     value, aval = inexact(x)
     dims = axes("standardize", axis, len(aval.shape))
     kept = None if where is None else mask("standardize", where, aval.shape)
+    narrow = AbstractValue(tuple(1 if d in dims else n for d, n in enumerate(aval.shape)), aval.dtype)
 
-    def average(v: Value) -> Value:
-        return _average(v, aval, dims, kept)
+    def average(v: Value) -> Array:
+        return wrap(ops.reshape(_average(v, aval, dims, kept), narrow.shape), narrow)
 
-    centre = spread(average(value), aval.shape, dims) if mean is None else _parameter(mean, aval)
-    centred = ops.sub(value, centre)
-    if variance is not None:
-        scale = _parameter(variance, aval)
-    elif algorithm == "stable":
-        scale = spread(average(ops.mul(centred, centred)), aval.shape, dims)
-    else:
-        squares = spread(average(ops.mul(value, value)), aval.shape, dims)
-        scale = ops.max_(ops.sub(squares, ops.mul(centre, centre)), ops.full_like(value, 0))
-    return wrap(ops.mul(centred, ops.rsqrt(ops.add(scale, _parameter(epsilon, aval)))), aval)
+    def apply(build: Callable[..., Value], *xs: ArrayLike) -> Array:
+        values, joint = operands("standardize", *xs, to=aval.dtype)
+        return wrap(build(*values), joint)
+
+    centre = average(value) if mean is None else mean
+    centred = apply(ops.sub, wrap(value, aval), centre)
+    if variance is None and algorithm == "stable":
+        distance, _ = lift(centred)
+        variance = average(ops.mul(distance, distance))
+    elif variance is None:
+        variance = apply(_variance, average(ops.mul(value, value)), centre)
+    return apply(ops.mul, centred, apply(lambda v, e: ops.rsqrt(ops.add(v, e)), variance, epsilon))
 
 
-def _parameter(x: ArrayLike, aval: AbstractValue) -> Value:
-    """A parameter in the dtype and shape of the array."""
-    from mycc.emit import operand
-
-    return operand(x, abstractify(x), aval.shape, aval.dtype)
+def _variance(squares: Value, mean: Value) -> Value:
+    # Rounding must not make it negative.
+    return ops.max_(ops.sub(squares, ops.mul(mean, mean)), ops.full_like(mean, 0))
 
 
 def _average(value: Value, aval: AbstractValue, dims: tuple[int, ...], kept: Value | None) -> Value:

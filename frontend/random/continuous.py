@@ -15,7 +15,7 @@ from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import shape_of
 from mycc.dtypes import as_dtype, kind_of
-from mycc.emit import full
+from mycc.emit import broadcast, full
 from mycc.lowering.abstract import AbstractValue
 from mycc.random import threefry
 from mycc.random.draw import (
@@ -29,7 +29,7 @@ from mycc.random.draw import (
 )
 from mycc.random.keys import Key, key_value
 from mycc.source import user_line
-from mycc.types import ArrayLike, DTypeLike
+from mycc.types import ArrayLike, DTypeLike, abstractify
 
 __all__ = [
     "bits", "cauchy", "exponential", "gumbel", "laplace", "logistic", "normal", "truncated_normal", "uniform",
@@ -123,15 +123,19 @@ def truncated_normal(
     value = key_value("truncated_normal", key)
     target = float_dtype("truncated_normal", dtype)
     sizes = sample_shape("truncated_normal", shape, lower, upper)
-    low, high = parameter(lower, sizes, target), parameter(upper, sizes, target)
-    root = full(sizes, target, np.sqrt(2))
-    bounds = (ops.erf(ops.div(bound, root)) for bound in (low, high))
-    drawn = ops.mul(root, ops.erf_inv(uniform_between(value, sizes, target, *bounds)))
+    root = math.sqrt(2)
+    bounds, inside = [], []
     # Rounding must not lead out of the open interval.
-    inside = [
-        ops.nextafter(transform.stop_gradient(bound), full(sizes, target, end))
-        for bound, end in ((low, math.inf), (high, -math.inf))
-    ]
+    for bound, end in ((lower, math.inf), (upper, -math.inf)):
+        # In the bound's own shape, so that what depends on it alone is computed once.
+        shape_of_bound = abstractify(bound).shape
+        limit = parameter(bound, shape_of_bound, target)
+        towards = transform.stop_gradient(limit)
+        next_inside = ops.nextafter(towards, ops.full_like(limit, end))
+        bounds.append(broadcast(ops.erf(ops.div(limit, ops.full_like(limit, root))), shape_of_bound, sizes))
+        inside.append(broadcast(next_inside, shape_of_bound, sizes))
+    drawn = ops.erf_inv(uniform_between(value, sizes, target, *bounds))
+    drawn = ops.mul(ops.full_like(drawn, root), drawn)
     return _wrap(ops.min_(ops.max_(drawn, inside[0]), inside[1]), target)
 
 

@@ -173,7 +173,9 @@ def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None
     drawn.insert(d, aval.shape[d])
     spread = (*sizes[:extra], *drawn)
     noise = gumbel_value(value, spread, aval.dtype)
-    scores = wrap(ops.add(noise, broadcast(numbers, aval.shape, spread)), AbstractValue(spread, aval.dtype))
+    # Behind a barrier: fused into the search for the maximum, the hash would not be vectorized.
+    (total,) = ops.barrier([ops.add(noise, broadcast(numbers, aval.shape, spread))])
+    scores = wrap(total, AbstractValue(spread, aval.dtype))
     from mycc.lax.reductions import argmax
 
     return argmax(scores, d + extra)
