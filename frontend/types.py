@@ -151,7 +151,7 @@ def abstractify(x: ArrayLike) -> AbstractValue:
             raise TypeError(
                 f"{user_line()}: a NumPy array of dtype {x.dtype} is no array of numbers; convert it first"
             )
-        return AbstractValue(x.shape, x.dtype)
+        return AbstractValue(x.shape, x.dtype if x.dtype.isnative else x.dtype.newbyteorder("="))
     if isinstance(x, int):
         return AbstractValue((), _int_dtype(x), True)
     if isinstance(x, np.generic):

@@ -352,6 +352,11 @@ def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> C
 
 
 def _explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:
+    if "donated in the same call" in str(error):
+        return MyccError(
+            f"{line()}: an argument is donated (donate_argnums) and passed a second time in the same call; pass a "
+            "copy of it, or do not donate it"
+        )
     gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
     if not gone:
         return error

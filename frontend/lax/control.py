@@ -219,7 +219,7 @@ def _while(
         frame, lambda tracers: cond_fun(tree.unflatten(tracers)), f"{name}_cond", avals, kind="control flow"
     )
     if len(test.out_avals) != 1 or test.out_avals[0].shape != () or test.out_avals[0].dtype != np.bool_:
-        got = ", ".join(map(str, test.out_avals))
+        got = ", ".join(str(aval) for aval in test.out_avals)
         raise TransformError(f"{user_line()}: {name}: the condition must give one boolean scalar, got {got}")
     with building(frame):
         values = [
