@@ -102,6 +102,12 @@ def dot_general(
 
     Raises:
         TypeError: dtypes differ, or dimensions that belong together have different sizes.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> x, y = mnp.ones((8, 2, 3)), mnp.ones((8, 3, 4))
+        >>> mycc.lax.dot_general(x, y, (((2,), (1,)), ((0,), (0,)))).shape
+        (8, 2, 4)
     """
     x, y = abstractify(lhs), abstractify(rhs)
     dtype, weak = common_dtype("dot_general", (x, y))

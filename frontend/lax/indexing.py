@@ -147,6 +147,16 @@ def gather(
         indices_are_sorted: a promise that the vectors rise.
         mode: see `GatherScatterMode`; default ``"fill"``.
         fill_value: for windows that leave the array; default NaN, or the lowest (unsigned: highest) integer.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> rows = mycc.lax.GatherDimensionNumbers(
+        ...     offset_dims=(1,), collapsed_slice_dims=(0,), start_index_map=(0,)
+        ... )
+        >>> table = mnp.array([[0.0, 1.0], [2.0, 3.0]])
+        >>> mycc.lax.gather(table, mnp.array([[1], [5]]), rows, (1, 2))
+        Array([[ 2.,  3.],
+               [nan, nan]], dtype=float32)
     """
     value, aval = lift(operand)
     indices, shape, _ = _indices("gather", start_indices)
@@ -250,6 +260,15 @@ def scatter(
         indices_are_sorted: a promise that the vectors rise.
         unique_indices: a promise that windows do not overlap; otherwise any of those that do may win.
         mode: see `GatherScatterMode`; default ``"drop"``.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> rows = mycc.lax.ScatterDimensionNumbers(
+        ...     update_window_dims=(1,), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0,)
+        ... )
+        >>> mycc.lax.scatter(mnp.zeros((2, 2)), mnp.array([[1]]), mnp.ones((1, 2)), rows)
+        Array([[0., 0.],
+               [1., 1.]], dtype=float32)
     """
     flags = (indices_are_sorted, unique_indices, mode)
     return _scatter(

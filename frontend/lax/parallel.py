@@ -79,6 +79,11 @@ def psum(x: Any, axis_name: Any) -> Any:
 
     Raises:
         NameError: nothing binds the name.
+
+    Example:
+        >>> import mycc, mycc.lax, mycc.numpy as mnp
+        >>> mycc.vmap(lambda x: x / mycc.lax.psum(x, "i"), axis_name="i")(mnp.array([1.0, 3.0]))
+        Array([0.25, 0.75], dtype=float32)
     """
     return _over("psum", x, axis_name)
 

@@ -143,6 +143,15 @@ def reduce(
 
     Returns:
         The pytree of results.
+
+    Raises:
+        TypeError: the shapes of the operands differ, or ``computation`` returns something else.
+        ValueError: the structures differ.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> mycc.lax.reduce(mnp.array([1, 2, 3]), 0, mycc.lax.bitwise_or, (0,))
+        Array(3, dtype=int32)
     """
 
     def inside(frame: Frame) -> Any:

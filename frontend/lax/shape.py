@@ -48,6 +48,12 @@ def broadcast_in_dim(operand: ArrayLike, shape: Sequence[int], broadcast_dimensi
 
     Raises:
         ValueError: a dimension does not fit.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> mycc.lax.broadcast_in_dim(mnp.array([1, 2]), (2, 3), (0,))
+        Array([[1, 1, 1],
+               [2, 2, 2]], dtype=int32)
     """
     value, aval = lift(operand)
     sizes = static_shape("broadcast_in_dim", shape)
@@ -201,6 +207,11 @@ def pad(
         operand: an array.
         padding_value: a scalar of its dtype.
         padding_config: for each dimension (before, after, between); negative numbers before and after cut.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> mycc.lax.pad(mnp.array([1, 2]), 0, [(1, 0, 2)])
+        Array([0, 1, 0, 0, 2], dtype=int32)
     """
     aval, filler = abstractify(operand), abstractify(padding_value)
     dtype, weak = common_dtype("pad", (aval, filler))

@@ -40,6 +40,11 @@ def sort(
 
     Raises:
         ValueError: ``num_keys`` is not between 1 and the number of arrays.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> mycc.lax.sort(mnp.array([3, 1, 2]))
+        Array([1, 2, 3], dtype=int32)
     """
     several = isinstance(operand, (tuple, list))
     arrays: Sequence[ArrayLike] = operand if several else (operand,)  # type: ignore[assignment]
@@ -112,6 +117,11 @@ def top_k(operand: ArrayLike, k: int, *, axis: int = -1) -> tuple[Array, Array]:
 
     Raises:
         ValueError: there are fewer than k elements.
+
+    Example:
+        >>> import mycc.lax, mycc.numpy as mnp
+        >>> mycc.lax.top_k(mnp.array([3, 1, 2]), 2)
+        (Array([3, 2], dtype=int32), Array([0, 2], dtype=int32))
     """
     value, aval = lift(operand)
     check_kind("top_k", aval.dtype, "fiub")

@@ -105,6 +105,11 @@ def logsumexp(
 
     Returns:
         The logarithm; of a negative sum NaN, or with ``return_sign`` a pair.
+
+    Example:
+        >>> import mycc.nn, mycc.numpy as mnp
+        >>> mycc.nn.logsumexp(mnp.array([1000.0, 1000.0]))
+        Array(1000.6932, dtype=float32)
     """
     if b is None:
         value, aval = inexact(a)

@@ -76,8 +76,9 @@ def uniform(
         maxval: exclusive upper bound.
 
     Example:
-        >>> uniform(PRNGKey(0), (2,))
-        Array([0.947667  , 0.97785187], dtype=float32)
+        >>> import mycc.random
+        >>> mycc.random.uniform(mycc.random.key(0), (2,))
+        Array([0.947667 , 0.9785799], dtype=float32)
     """
     value = key_value("uniform", key)
     target = float_dtype("uniform", dtype)
@@ -96,6 +97,11 @@ def normal(key: Key, shape: Shape = (), dtype: DTypeLike | None = None) -> Array
         key: a single key.
         shape: of the result.
         dtype: a float or complex dtype; default float32. Complex numbers have variance 1 in all.
+
+    Example:
+        >>> import mycc.random
+        >>> mycc.random.normal(mycc.random.key(0), (2, 2)).shape
+        (2, 2)
     """
     value = key_value("normal", key)
     target = float_dtype("normal", dtype, "fc")

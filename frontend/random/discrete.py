@@ -76,6 +76,11 @@ def randint(
         minval: inclusive lower bounds, which broadcast to the shape.
         maxval: exclusive upper bounds; where they are not above ``minval``, that is the result.
         dtype: an integer dtype; default int32.
+
+    Example:
+        >>> import mycc.random
+        >>> mycc.random.randint(mycc.random.key(0), (4,), 0, 10)
+        Array([9, 0, 2, 3], dtype=int32)
     """
     value = key_value("randint", key)
     target = _INT32 if dtype is None else as_dtype(dtype)
@@ -214,6 +219,11 @@ def permutation(key: Key, x: Any, axis: int = 0, independent: bool = False) -> A
         x: an array, or a static integer n that stands for ``arange(n)``.
         axis: the dimension along which slices are ordered anew.
         independent: order each vector along ``axis`` by itself.
+
+    Example:
+        >>> import mycc.random
+        >>> mycc.random.permutation(mycc.random.key(0), 5)
+        Array([0, 1, 4, 3, 2], dtype=int32)
     """
     value = key_value("permutation", key)
     array, aval = counted("permutation", x)

@@ -285,6 +285,10 @@ def split(key: Key, num: int | tuple[int, ...] = 2) -> Any:
 
     Returns:
         Keys of shape ``(num,)`` or ``num``; raw ones if ``key`` is.
+
+    Example:
+        >>> import mycc.random
+        >>> next_key, used_now = mycc.random.split(mycc.random.key(0))
     """
     value = key_value("split", key)
     return _like(key, threefry.split(value, static_shape("split", num)))
@@ -297,6 +301,10 @@ def fold_in(key: Key, data: ArrayLike) -> Any:
     Args:
         key: a single key.
         data: an integer scalar, of which 32 bits count.
+
+    Example:
+        >>> import mycc.random
+        >>> per_step = [mycc.random.fold_in(mycc.random.key(0), step) for step in range(3)]
     """
     value = key_value("fold_in", key)
     number, aval = lift(data)
