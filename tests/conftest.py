@@ -10,6 +10,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Helpers beside the tests check, too.
-pytest.register_assert_rewrite("harness", "emission")
+pytest.register_assert_rewrite("harness", "emission", "nestings")
 
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])

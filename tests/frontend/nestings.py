@@ -1,0 +1,288 @@
+"""Programs written once and run with mycc and with JAX, and transforms that nest around them in any order.
+
+Every function here maps an array of shape (3,) to one of shape (3,), and every wrapper maps such a function
+to another, so that any sequence of wrappers is a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = Any
+Function = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Library:
+    """mycc or JAX: the module of transforms, and its ``numpy`` and ``lax``."""
+
+    api: Any
+    np: Any
+    lax: Any
+
+
+def mycc_library() -> Library:
+    """mycc."""
+    import mycc
+    import mycc.lax
+    import mycc.numpy
+
+    return Library(mycc, mycc.numpy, mycc.lax)
+
+
+def jax_library() -> Library:
+    """JAX with 64-bit types, as mycc has them."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    import jax.numpy
+
+    return Library(jax, jax.numpy, jax.lax)
+
+
+WEIGHTS = np.array([0.5, -1.25, 2.0])
+MATRIX = np.array([[0.3, -0.2, 0.7], [0.1, 0.9, -0.4], [-0.6, 0.2, 0.5]])
+POINT = np.array([0.7, -0.4, 1.3])
+
+
+# ---- Functions -----------------------------------------------------------------------------------
+
+
+def sines(l: Library, x: Array) -> Array:
+    return l.np.sin(x) * x
+
+
+def layer(l: Library, x: Array) -> Array:
+    return l.np.tanh(MATRIX @ x + x[::-1])
+
+
+def normalized(l: Library, x: Array) -> Array:
+    return x / (1.0 + l.np.sum(x * x)) + l.np.max(x)
+
+
+def indexed(l: Library, x: Array) -> Array:
+    x = l.np.asarray(x)
+    y = x.at[1].set(l.np.cos(x[0]))
+    return y.at[np.array([0, 2, 0])].add(x * 0.3)[np.array([2, 0, 1])]
+
+
+def called(l: Library, x: Array) -> Array:
+    block = l.api.jit(lambda x, s: l.np.tanh(x * s))
+    return block(x, 0.5) + block(block(x, 2.0), x[0])
+
+
+def chosen(l: Library, x: Array) -> Array:
+    return l.lax.cond(l.np.sum(x) > 0.5, lambda y: y * x, lambda y: l.np.sin(y) + x[0], x + 0.1)
+
+
+def switched(l: Library, x: Array) -> Array:
+    index = l.np.sum(x > 0.0)
+    return l.lax.switch(index, [lambda y: y, lambda y: y * y, lambda y: l.np.exp(-y * y)], x)
+
+
+def scanned(l: Library, x: Array) -> Array:
+    def step(carry: Array, t: Array) -> tuple[Array, Array]:
+        new = l.np.tanh(carry * t + x)
+        return new, l.np.sum(new)
+
+    last, sums = l.lax.scan(step, x * 0.5, WEIGHTS)
+    return last + sums
+
+
+def looped(l: Library, x: Array) -> Array:
+    return l.lax.fori_loop(0, 3, lambda i, y: l.np.sin(y) + x * i * 0.1, x)
+
+
+def linear(l: Library, x: Array) -> Array:
+    return MATRIX.T @ x + 2.0 * x[::-1]
+
+
+def constant(l: Library, x: Array) -> Array:
+    return l.np.asarray(WEIGHTS) * 0.5
+
+
+FUNCTIONS: dict[str, Callable[[Library, Array], Array]] = {
+    f.__name__: f
+    for f in (sines, layer, normalized, indexed, called, chosen, switched, scanned, looped, linear, constant)
+}
+LOOPS = {"scanned", "looped"}
+
+
+# ---- Wrappers ------------------------------------------------------------------------------------
+
+
+def jit(l: Library, f: Function) -> Function:
+    return l.api.jit(f)
+
+
+def grad(l: Library, f: Function) -> Function:
+    return l.api.grad(lambda x: l.np.sum(f(x) * WEIGHTS))
+
+
+def value_and_grad(l: Library, f: Function) -> Function:
+    both = l.api.value_and_grad(lambda x, s: (l.np.mean(f(x) * s), x * s), has_aux=True)
+
+    def run(x: Array) -> Array:
+        (value, aux), gradient = both(x, 1.5)
+        return value * gradient + aux
+
+    return run
+
+
+def jvp(l: Library, f: Function) -> Function:
+    return lambda x: l.api.jvp(f, (x,), (l.np.cos(x),))[1]
+
+
+def vjp(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        out, pullback = l.api.vjp(f, x)
+        return pullback(out * 0.5)[0] + pullback(x)[0]
+
+    return run
+
+
+def linearize(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        out, pushforward = l.api.linearize(f, x)
+        return pushforward(out) - pushforward(x * 0.3)
+
+    return run
+
+
+def jacfwd(l: Library, f: Function) -> Function:
+    return lambda x: l.api.jacfwd(f)(x) @ x
+
+
+def jacrev(l: Library, f: Function) -> Function:
+    return lambda x: x @ l.api.jacrev(f)(x)
+
+
+def vmap(l: Library, f: Function) -> Function:
+    return lambda x: l.np.sum(l.api.vmap(f)(l.np.stack([x, x * 0.5])), axis=0)
+
+
+def vmap_last(l: Library, f: Function) -> Function:
+    return lambda x: l.np.sum(l.api.vmap(f, in_axes=-1, out_axes=1)(l.np.stack([x, x[::-1]], axis=1)), axis=1)
+
+
+def vmap_captured(l: Library, f: Function) -> Function:
+    return lambda x: l.np.sum(l.api.vmap(lambda s, y: f(x) * s + y, in_axes=(0, None))(x, x * 0.1), axis=0)
+
+
+def vmap_named(l: Library, f: Function) -> Function:
+    def one(y: Array) -> Array:
+        return f(y) * 0.1 + l.lax.psum(f(y) * y, "i") + l.lax.pmean(y, "i") * l.lax.axis_index("i")
+
+    return lambda x: l.np.sum(l.api.vmap(one, axis_name="i")(l.np.stack([x, x * 0.5])), axis=0)
+
+
+def cond(l: Library, f: Function) -> Function:
+    return lambda x: l.lax.cond(x[0] < 0.6, f, lambda y: f(y * 0.5) + x, x)
+
+
+def scan(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        last, ys = l.lax.scan(lambda c, t: (f(c) * 0.3 + t * x, l.np.sum(c)), x, WEIGHTS)
+        return last + ys
+
+    return run
+
+
+def captured(l: Library, f: Function) -> Function:
+    """The inner derivative holds the outer argument fixed."""
+    return lambda x: l.api.grad(lambda y: l.np.sum(f(x * y) * x))(x * 0.5)
+
+
+def pullback_mapped(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        _, pullback = l.api.vjp(f, x)
+        (rows,) = l.api.vmap(pullback)(MATRIX)
+        return rows.T @ x
+
+    return run
+
+
+def pullback_scanned(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        _, pullback = l.api.vjp(f, x)
+        return l.lax.scan(lambda c, t: (pullback(c * t)[0], None), x, WEIGHTS)[0]
+
+    return run
+
+
+def pullback_in_cond(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        out, pullback = l.api.vjp(f, x)
+        return l.lax.cond(out[0] > 0.1, lambda c: pullback(c)[0], lambda c: pullback(c * 2.0)[0] + c, out)
+
+    return run
+
+
+def pullbacks_stacked(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        xs = l.np.stack([x, x * 0.5])
+        pullbacks = l.api.vmap(lambda y: l.api.vjp(f, y)[1])(xs)
+        return l.np.sum(l.api.vmap(lambda p, c: p(c)[0])(pullbacks, xs), axis=0)
+
+    return run
+
+
+def pullbacks_from_scan(l: Library, f: Function) -> Function:
+    def run(x: Array) -> Array:
+        xs = l.np.stack([x, x * 0.5])
+        pullbacks = l.lax.scan(lambda c, y: (c, l.api.vjp(f, y)[1]), 0.0, xs)[1]
+        return l.np.sum(l.api.vmap(lambda p, c: p(c * x)[0])(pullbacks, xs), axis=0)
+
+    return run
+
+
+def pullback_returned(l: Library, f: Function) -> Function:
+    linearized = l.api.jit(lambda x: l.api.vjp(f, x))
+    apply = l.api.jit(lambda pullback, c: pullback(c)[0])
+
+    def run(x: Array) -> Array:
+        out, pullback = linearized(x)
+        return apply(pullback, out) + pullback(x)[0]
+
+    return run
+
+
+WRAPPERS: dict[str, Callable[[Library, Function], Function]] = {
+    w.__name__: w
+    for w in (
+        jit, grad, value_and_grad, jvp, vjp, linearize, jacfwd, jacrev, vmap, vmap_last, vmap_captured,
+        vmap_named, cond, scan, captured, pullback_mapped, pullback_scanned, pullback_in_cond,
+        pullbacks_stacked, pullbacks_from_scan, pullback_returned,
+    )
+}  # fmt: skip
+REVERSE = {
+    "grad", "value_and_grad", "vjp", "jacrev", "captured", "pullback_mapped", "pullback_scanned",
+    "pullback_in_cond", "pullbacks_stacked", "pullbacks_from_scan", "pullback_returned",
+}  # fmt: skip
+LOOPING = {"scan", "pullback_scanned", "pullbacks_from_scan"}
+
+
+def program(l: Library, function: str, wrappers: Sequence[str]) -> Function:
+    """A function with wrappers around it, the first innermost."""
+
+    def run(x: Array) -> Array:
+        return FUNCTIONS[function](l, x)
+
+    f: Function = run
+    for name in wrappers:
+        f = WRAPPERS[name](l, f)
+    return f
+
+
+def is_supported(function: str, wrappers: Sequence[str]) -> bool:
+    """Whether no loop is differentiated in reverse, which has no rule yet."""
+    loops = function in LOOPS
+    for name in wrappers:
+        if loops and name in REVERSE:
+            return False
+        loops |= name in LOOPING
+    return True
