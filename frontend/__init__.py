@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mycc.array import Array
-from mycc.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
+from mycc.derivatives import jvp, linear_transpose, linearize, vjp
 from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
 from mycc.dialects.errors import (
     ConcretizationError,
@@ -16,6 +16,7 @@ from mycc.dialects.errors import (
     TreeError,
     UnsupportedOperationError,
 )
+from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
 from mycc.stages import ShapeDtypeStruct, eval_shape

@@ -19,7 +19,7 @@ from mycc.source import user_line
 from mycc.trace import Tracer, require_frame
 from mycc.types import ArrayLike, abstractify, promote
 
-__all__ = ["binary", "broadcast", "broadcast_shapes", "convert", "full", "operands", "unary"]
+__all__ = ["binary", "broadcast", "broadcast_shapes", "convert", "full", "lifted", "operands", "unary"]
 
 Value: TypeAlias = ir.Value
 
@@ -34,7 +34,10 @@ def broadcast_shapes(name: str, avals: Sequence[AbstractValue]) -> tuple[int, ..
     if all(aval.shape == shape for aval in avals):
         return shape
     rank = max(len(aval.shape) for aval in avals)
-    sizes = [{*column} - {1} for column in zip(*((1,) * (rank - len(a.shape)) + a.shape for a in avals), strict=True)]
+    sizes = [
+        {*column} - {1}
+        for column in zip(*((1,) * (rank - len(a.shape)) + a.shape for a in avals), strict=True)
+    ]
     if any(len(different) > 1 for different in sizes):
         shapes = ", ".join(str(aval.shape) for aval in avals)
         raise ValueError(
@@ -60,6 +63,11 @@ def convert(value: Value, source: np.dtype[Any], target: np.dtype[Any]) -> Value
     elif target.kind == "b":
         return ops.compare("NE", value, ops.full_like(value, 0))
     return ops.convert(value, element_type(target))
+
+
+def lifted(x: ArrayLike, aval: AbstractValue) -> Value:
+    """The value of an array-like in the current frame, in the dtype of ``aval``."""
+    return convert(require_frame().lift(x), abstractify(x).dtype, aval.dtype)
 
 
 def broadcast(value: Value, source: tuple[int, ...], target: tuple[int, ...]) -> Value:
@@ -95,7 +103,9 @@ def operands(name: str, *xs: ArrayLike, to: np.dtype[Any] | None = None) -> tupl
     avals = [abstractify(x) for x in xs]
     dtype, weak = promote(avals) if to is None else (to, False)
     shape = broadcast_shapes(name, avals)
-    return [operand(x, aval, shape, dtype) for x, aval in zip(xs, avals, strict=True)], AbstractValue(shape, dtype, weak)
+    return [operand(x, aval, shape, dtype) for x, aval in zip(xs, avals, strict=True)], AbstractValue(
+        shape, dtype, weak
+    )
 
 
 def unary(build: Callable[[Value], Value], x: ArrayLike) -> Tracer:

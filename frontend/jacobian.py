@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mycc.derivatives import in_trace, is_inexact, linearize, vjp
+from mycc.derivatives import linearize, vjp
 from mycc.dialects.errors import TransformError
+from mycc.differentiation import in_trace, is_inexact
 from mycc.function import name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
@@ -21,7 +22,12 @@ from mycc.vmap import vmap
 __all__ = ["hessian", "jacfwd", "jacrev"]
 
 
-def jacfwd(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Any:
+def jacfwd(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
     """The Jacobian of a function, column by column in forward mode: for more results than arguments.
 
     Args:
@@ -44,7 +50,12 @@ def jacfwd(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
     return _jacobian(fun, argnums, has_aux, holomorphic, reverse=False)
 
 
-def jacrev(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Any:
+def jacrev(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
     """The Jacobian of a function, row by row in reverse mode: for more arguments than results. See `jacfwd`.
 
     Example:
@@ -55,7 +66,12 @@ def jacrev(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: b
     return _jacobian(fun, argnums, has_aux, holomorphic, reverse=True)
 
 
-def hessian(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False) -> Any:
+def hessian(
+    fun: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+) -> Any:
     """The matrix of second derivatives: `jacfwd` of `jacrev`.
 
     Example:
@@ -67,7 +83,9 @@ def hessian(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: 
     return jacfwd(jacrev(fun, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
-def _jacobian(fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, reverse: bool) -> Any:
+def _jacobian(
+    fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, reverse: bool
+) -> Any:
     name = "jacrev" if reverse else "jacfwd"
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
@@ -140,7 +158,9 @@ def _rows(out: Any, pullback: Any, chosen: Sequence[Any]) -> list[list[Any]]:
 
 def _split(tree: Any, offset: int, aval: AbstractValue) -> Any:
     leaves, structure = pytrees.flatten(tree)
-    return structure.unflatten([x[offset : offset + aval.size].reshape(aval.shape + x.shape[1:]) for x in leaves])
+    return structure.unflatten(
+        [x[offset : offset + aval.size].reshape(aval.shape + x.shape[1:]) for x in leaves]
+    )
 
 
 def _columns(out: Any, pushforward: Any, chosen: Sequence[Any]) -> list[list[Any]]:

@@ -23,7 +23,17 @@ from mycc.lowering.pipelines import transforms
 from mycc.passes.symbols import callees, operations
 from mycc.trace import Frame, Tracer, mlir_type
 
-__all__ = ["AbstractHandle", "Linearization", "Program", "Residuals", "escape", "expand_handles", "gathered", "linear_call", "linearization_of"]
+__all__ = [
+    "AbstractHandle",
+    "Linearization",
+    "Program",
+    "Residuals",
+    "escape",
+    "expand_handles",
+    "gathered",
+    "linear_call",
+    "linearization_of",
+]
 
 Value: TypeAlias = ir.Value
 Flags = tuple[bool, ...]
@@ -41,7 +51,9 @@ class Linearization:
     @property
     def seeds(self) -> list[ir.Type]:
         """Types of the linear part's arguments."""
-        types, flags = (self.function.results, self.seeded) if self.reverse else (self.function.arguments, self.active)
+        types, flags = (
+            (self.function.results, self.seeded) if self.reverse else (self.function.arguments, self.active)
+        )
         return [t for t, flag in zip(types, flags, strict=True) if flag]
 
     def apply(self, handle: Value, seeds: Sequence[Value]) -> list[Value]:
@@ -120,7 +132,9 @@ class Residuals:
 pytrees.register_node(Residuals, lambda r: (r.arrays, r.program), Residuals)
 
 
-def linear_call(frame: Frame, linearization: Linearization, source: Any, seeds: Sequence[Value]) -> list[Value]:
+def linear_call(
+    frame: Frame, linearization: Linearization, source: Any, seeds: Sequence[Value]
+) -> list[Value]:
     """The linear part of a linearization at its seeds, from a handle or from residual arrays."""
     with building(frame):
         if isinstance(source, Tracer):
@@ -180,7 +194,9 @@ def gathered(programs: Sequence[Program | None], results: Sequence[Any]) -> list
     """The results of an expanded main function, residuals collected for each handle."""
     remaining = iter(results)
     return [
-        next(remaining) if program is None else Residuals(program, [next(remaining) for _ in range(program.residuals)])
+        next(remaining)
+        if program is None
+        else Residuals(program, [next(remaining) for _ in range(program.residuals)])
         for program in programs
     ]
 
@@ -234,7 +250,12 @@ def _prune(module: ir.Module) -> None:
     """Erase what main does not need."""
     functions = {op.attributes["sym_name"].value: op.operation for op in module.body.operations}
     needed = {name for op in operations(functions["main"]) for name in callees(op)}
-    needed |= {name for start in list(needed) for op in operations(functions[start]) for name in _closure(functions, op)}
+    needed |= {
+        name
+        for start in list(needed)
+        for op in operations(functions[start])
+        for name in _closure(functions, op)
+    }
     for name, function in functions.items():
         if name != "main" and name not in needed:
             function.erase()

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from mycc.array import Array
-from mycc.derivatives import in_trace
 from mycc.dialects import transform
 from mycc.dialects.errors import TransformError, TreeError
 from mycc.dialects.transform import NO_AXIS
+from mycc.differentiation import in_trace
 from mycc.function import building, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
@@ -90,7 +90,9 @@ def _vmap(
     spec = (tuple(in_axes) if isinstance(in_axes, tuple) else in_axes, 0)
     given = flat_axes(f"vmap of {name}: in_axes", spec, (args, kwargs))
     outer = [abstractify(leaf) for leaf in leaves]
-    axes = [_canonical(name, "in_axes", axis, aval.ndim, aval) for axis, aval in zip(given, outer, strict=True)]
+    axes = [
+        _canonical(name, "in_axes", axis, aval.ndim, aval) for axis, aval in zip(given, outer, strict=True)
+    ]
     size = _size(name, in_tree, outer, axes, axis_size)
     inner = [_without(aval, axis) for aval, axis in zip(outer, axes, strict=True)]
 
@@ -103,10 +105,13 @@ def _vmap(
     tree = callee.out_tree
     wanted = flat_axes(f"vmap of {name}: out_axes", out_axes, tree.unflatten(list(callee.out_avals)))
     out_spec = [
-        _canonical(name, "out_axes", axis, aval.ndim + 1, aval) for axis, aval in zip(wanted, callee.out_avals, strict=True)
+        _canonical(name, "out_axes", axis, aval.ndim + 1, aval)
+        for axis, aval in zip(wanted, callee.out_avals, strict=True)
     ]
     with building(frame):
-        operands = callee.operands(frame, [frame.lift(x, aval) for x, aval in zip(leaves, outer, strict=True)])
+        operands = callee.operands(
+            frame, [frame.lift(x, aval) for x, aval in zip(leaves, outer, strict=True)]
+        )
         all_axes = axes + [NO_AXIS] * len(callee.captured)
         results = transform.vmap(callee.function, all_axes, out_spec, size, axis_name, operands)
     avals = [_with(aval, axis, size) for aval, axis in zip(callee.out_avals, out_spec, strict=True)]
@@ -128,7 +133,9 @@ def flat_axes(what: str, spec: Any, tree: Any) -> list[int | None]:
     if isinstance(spec, list) and isinstance(tree, tuple):
         spec = tuple(spec)
     if below is None or len(found[0]) != len(below[0]) or (type(spec) is not type(tree)):
-        raise TreeError(f"{user_line()}: {what} {spec!r} is no prefix of the value's structure {pytrees.structure_of(tree)}")
+        raise TreeError(
+            f"{user_line()}: {what} {spec!r} is no prefix of the value's structure {pytrees.structure_of(tree)}"
+        )
     return [axis for s, t in zip(found[0], below[0], strict=True) for axis in flat_axes(what, s, t)]
 
 
@@ -142,17 +149,26 @@ def _canonical(name: str, what: str, axis: int | None, ndim: int, aval: Abstract
     return axis % ndim
 
 
-def _size(name: str, tree: Any, avals: Sequence[AbstractValue], axes: Sequence[int], given: int | None) -> int:
+def _size(
+    name: str, tree: Any, avals: Sequence[AbstractValue], axes: Sequence[int], given: int | None
+) -> int:
     sizes: dict[int, list[str]] = {}
-    paths = [pytrees.keystr(path) for path, _ in pytrees.flatten_with_path(tree.unflatten(list(range(len(avals)))))[0]]
+    paths = [
+        pytrees.keystr(path)
+        for path, _ in pytrees.flatten_with_path(tree.unflatten(list(range(len(avals)))))[0]
+    ]
     for aval, axis, path in zip(avals, axes, paths, strict=True):
         if axis != NO_AXIS:
-            sizes.setdefault(aval.shape[axis], []).append(f"{_argument(path)} of type {aval} along dimension {axis}")
+            sizes.setdefault(aval.shape[axis], []).append(
+                f"{_argument(path)} of type {aval} along dimension {axis}"
+            )
     if given is not None:
         sizes.setdefault(given, []).append("axis_size")
     if len(sizes) > 1:
         listed = "; ".join(f"{size} for {', '.join(where)}" for size, where in sizes.items())
-        raise TransformError(f"{user_line()}: vmap of {name} got different sizes along the batch dimension: {listed}")
+        raise TransformError(
+            f"{user_line()}: vmap of {name} got different sizes along the batch dimension: {listed}"
+        )
     if not sizes:
         raise TransformError(
             f"{user_line()}: vmap of {name} maps no argument; give in_axes that is not None for one, or axis_size"

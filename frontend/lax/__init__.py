@@ -5,6 +5,7 @@ Nothing is promoted or broadcast but scalars; the functions of `mycc.numpy` are 
 
 from __future__ import annotations
 
+from mycc.lax.branches import cond, switch
 from mycc.lax.comparison import clamp, eq, ge, gt, le, lt, ne, select, select_n
 from mycc.lax.contraction import (
     DotDimensionNumbers,
@@ -14,7 +15,6 @@ from mycc.lax.contraction import (
     dot,
     dot_general,
 )
-from mycc.lax.control import cond, fori_loop, map, scan, switch, while_loop
 from mycc.lax.creation import (
     bitcast_convert_type,
     broadcasted_iota,
@@ -90,6 +90,7 @@ from mycc.lax.indexing import (
     scatter_mul,
     scatter_sub,
 )
+from mycc.lax.loops import fori_loop, map, scan, while_loop
 from mycc.lax.other import (
     optimization_barrier,
     stop_gradient,

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.derivatives import in_trace
+from mycc.differentiation import in_trace
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import shape_of

@@ -11,7 +11,7 @@ import numpy as np
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.derivatives import in_trace
+from mycc.differentiation import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import shape_of
@@ -46,7 +46,6 @@ class GatherScatterMode(enum.Enum):
     CLIP = "clip"
     FILL_OR_DROP = "fill"
     PROMISE_IN_BOUNDS = "promise_in_bounds"
-    ONE_HOT = "one_hot"
 
     @staticmethod
     def from_any(mode: Any) -> GatherScatterMode:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.derivatives import in_trace
+from mycc.differentiation import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, shape_of, tensor
