@@ -143,8 +143,7 @@ def _flatten_like(name: str, treedef: PyTreeDef, tree: Any, other: Any, is_leaf:
         where = f"at {keystr(path)}" if path else "at the root"
         raise TreeError(
             f"{user_line()}: {name} got trees that differ {where}: {detail}; give every tree the structure "
-            "of the first "
-            "one, or make what differs a leaf with is_leaf"
+            "of the first one, or make what differs a leaf with is_leaf"
         ) from None
     return found
 

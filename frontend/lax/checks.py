@@ -46,8 +46,7 @@ def common_dtype(name: str, avals: Sequence[AbstractValue]) -> tuple[np.dtype[An
         got = ", ".join(aval.dtype.name for aval in avals)
         raise TypeError(
             f"{user_line()}: {name} got operands of dtypes {got}; mycc.lax promotes nothing: convert one of "
-            "them "
-            "with .astype(...), or use the function of mycc.numpy"
+            "them with .astype(...), or use the function of mycc.numpy"
         )
     return dtype, weak
 

@@ -86,8 +86,7 @@ def select(pred: ArrayLike, on_true: ArrayLike, on_false: ArrayLike) -> Array:
     if predicate.shape not in ((), aval.shape):
         raise TypeError(
             f"{user_line()}: select got a predicate of shape {predicate.shape} for cases of shape "
-            f"{aval.shape}; "
-            "it has their shape or none"
+            f"{aval.shape}; it has their shape or none"
         )
     return wrap(ops.select(value, yes, no), aval)
 

@@ -118,8 +118,7 @@ def dot_general(
     if len(xc) != len(yc) or len(xb) != len(yb) or any(x.shape[i] != y.shape[j] for i, j in pairs):
         raise TypeError(
             f"{user_line()}: dot_general of shapes {x.shape} and {y.shape}: dimensions {xc} with {yc} "
-            "(contracted) and "
-            f"{xb} with {yb} (batch) must pair up with equal sizes"
+            f"(contracted) and {xb} with {yb} (batch) must pair up with equal sizes"
         )
     target = dtype if preferred_element_type is None else as_dtype(preferred_element_type)
     value = ops.dot_general(
@@ -152,8 +151,7 @@ def dot(
         if not (1 <= len(x) <= 2 and 1 <= len(y) <= 2 and x[-1] == y[0]):
             raise TypeError(
                 f"{user_line()}: dot takes vectors and matrices whose inner sizes are equal, got shapes {x} "
-                f"and {y}; "
-                "use dot_general or mycc.numpy.matmul"
+                f"and {y}; use dot_general or mycc.numpy.matmul"
             )
         dimension_numbers = (((len(x) - 1,), (0,)), ((), ()))
     return dot_general(lhs, rhs, dimension_numbers, precision, preferred_element_type)

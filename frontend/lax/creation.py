@@ -55,8 +55,7 @@ def bitcast_convert_type(operand: ArrayLike, new_dtype: DTypeLike) -> Array:
         if not shape or shape[-1] * old != new:
             raise ValueError(
                 f"{user_line()}: bitcast_convert_type from {aval.dtype} to {target} needs a last dimension "
-                "of size "
-                f"{new // old}, the shape is {shape}; reshape it first"
+                f"of size {new // old}, the shape is {shape}; reshape it first"
             )
         shape = shape[:-1]
     if target == aval.dtype:

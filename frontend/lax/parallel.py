@@ -37,8 +37,7 @@ def _size(function: str, name: str) -> int:
         bound = ", ".join(map(repr, axes)) or "none"
         raise NameError(
             f"{user_line()}: {function} names the axis {name!r}, which nothing around it binds (bound: "
-            f"{bound}); "
-            f"call it inside mycc.vmap(..., axis_name={name!r})"
+            f"{bound}); call it inside mycc.vmap(..., axis_name={name!r})"
         )
     return axes[name]
 

@@ -74,6 +74,5 @@ def _check_closed(name: str, block: ir.Block, returned: Sequence[ir.Value]) -> N
         if (owner if isinstance(owner, ir.Block) else owner.operation.block) != block:
             raise TypeError(
                 f"{user_line()}: the function given to {name} uses a traced array from outside; such a "
-                "function may use "
-                "its arguments and constants only"
+                "function may use its arguments and constants only"
             )

@@ -61,14 +61,12 @@ def broadcast_in_dim(operand: ArrayLike, shape: Sequence[int], broadcast_dimensi
     if len(dims) != len(aval.shape) or any(a >= b for a, b in pairwise(dims)):
         raise ValueError(
             f"{user_line()}: broadcast_in_dim needs one rising dimension of the result for each of the "
-            "operand's "
-            f"{len(aval.shape)}, got {dims}"
+            f"operand's {len(aval.shape)}, got {dims}"
         )
     if any(not 0 <= d < len(sizes) or n not in (1, sizes[d]) for d, n in zip(dims, aval.shape, strict=True)):
         raise ValueError(
-            f"{user_line()}: broadcast_in_dim cannot put an array of shape {aval.shape} at dimensions "
-            f"{dims} of {sizes}: "
-            "sizes must be equal or 1"
+            f"{user_line()}: broadcast_in_dim cannot put an array of shape {aval.shape} at dimensions {dims} "
+            f"of {sizes}: sizes must be equal or 1"
         )
     kept = [d for d, n in enumerate(aval.shape) if n != 1 or sizes[dims[d]] == 1]
     value = ops.reshape(value, [aval.shape[d] for d in kept])
@@ -119,8 +117,7 @@ def reshape(operand: ArrayLike, new_sizes: Sequence[int], dimensions: Sequence[i
     if math.prod(sizes) != size or any(n < 0 for n in sizes):
         raise TypeError(
             f"{user_line()}: reshape of an array of shape {aval.shape} ({size} elements) to "
-            f"{tuple(new_sizes)}: "
-            "the numbers of elements must be equal"
+            f"{tuple(new_sizes)}: the numbers of elements must be equal"
         )
     if dimensions is not None:
         value = ops.transpose(value, axes_of("reshape", dimensions, len(aval.shape)))
@@ -219,8 +216,7 @@ def pad(
     if len(config) != len(aval.shape) or filler.shape:
         raise TypeError(
             f"{user_line()}: pad takes a scalar and one (low, high, interior) for each dimension; got a "
-            "value of shape "
-            f"{filler.shape} and {len(config)} for shape {aval.shape}"
+            f"value of shape {filler.shape} and {len(config)} for shape {aval.shape}"
         )
     low, high, inner = tuple(zip(*config, strict=True)) or ((), (), ())
     sizes = [lo + n + hi + max(n - 1, 0) * i for n, (lo, hi, i) in zip(aval.shape, config, strict=True)]

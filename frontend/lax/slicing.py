@@ -54,8 +54,7 @@ def slice(
     if not fits:
         raise TypeError(
             f"{user_line()}: slice of shape {aval.shape} from {starts} to {limits} with strides {steps}: "
-            "each dimension "
-            "needs 0 <= start <= limit <= size and a positive stride"
+            "each dimension needs 0 <= start <= limit <= size and a positive stride"
         )
     value = ops.slice_(value, starts, limits, steps)
     return wrap(value, AbstractValue(shape_of(value), aval.dtype, aval.weak_type))
@@ -207,9 +206,8 @@ def dynamic_update_slice(operand: ArrayLike, update: ArrayLike, start_indices: S
     )
     if not fits:
         raise TypeError(
-            f"{user_line()}: dynamic_update_slice of shape {whole.shape} by an update of shape "
-            f"{part.shape}: the update "
-            "has the same rank and no larger size"
+            f"{user_line()}: dynamic_update_slice of shape {whole.shape} by an update of shape {part.shape}: "
+            "the update has the same rank and no larger size"
         )
     value, window = (
         operand_of(operand, whole, whole.shape, dtype),
