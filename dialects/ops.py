@@ -228,6 +228,8 @@ _SPLATS_KEPT = 65536
 
 def splat(type_: Type, number: Any) -> ir.Attribute:
     """The ``dense<number>`` attribute of a tensor type."""
+    if isinstance(number, np.generic):
+        number = number.item()
     # Literals, zero and one above all, are most of what is asked for. A float zero may be negative, though the
     # two are equal.
     if type(number) is not int and (type(number) is not float or number == 0):

@@ -40,8 +40,13 @@ def is_complex(value: Value) -> bool:
 
 def limits(value: Value) -> Any:
     """The machine limits of a float or complex tensor's elements, as `numpy.finfo` gives them."""
+    return _finfo(dtype_of(value.type))
+
+
+@functools.cache
+def _finfo(dtype: Any) -> Any:
     finfo: Any = ml_dtypes.finfo
-    return finfo(dtype_of(value.type))
+    return finfo(dtype)
 
 
 def divide_guarded(tangent: Value, denominator: Value) -> Value:

@@ -6,6 +6,7 @@ rules by ``stablehlo-refine-shapes`` and ``stablehlo-canonicalize-dynamism``; tu
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ from mycc.dialects.record import Batched, Record, Site, inactive, linear
 from mycc.dialects.types import shape_of, tensor
 
 Value: TypeAlias = ir.Value
+Dims: TypeAlias = tuple[int, ...]
 Batch = tuple[Sequence[Value], Sequence[bool]]
 
 
@@ -42,15 +44,20 @@ def _unbatched(site: Batched) -> Batch:
 # ---- Spread and reorder --------------------------------------------------------------------------
 
 
-def _broadcast_transpose(site: Site, ct: Value) -> list[Value | None]:
-    dimensions, shape = ints(site.op, "broadcast_dimensions"), _operand_shape(site)
-    out = shape_of(ct)
+@functools.lru_cache(maxsize=4096)
+def _spread_dimensions(dimensions: Dims, shape: Dims, out: Dims) -> tuple[Dims, Dims]:
+    """Which dimensions of a broadcast's result are summed in its transpose, and the order of the others."""
     kept = [d for d, n in zip(dimensions, shape, strict=True) if n == out[d]]
-    total = ops.sum_(ct, [d for d in range(len(out)) if d not in kept])
     # The sum keeps dimensions in the result's order, which need not be the operand's.
     ascending = sorted(kept)
-    total = ops.transpose(total, [ascending.index(d) for d in kept])
-    return [ops.reshape(total, shape)]
+    summed = tuple(d for d in range(len(out)) if d not in kept)
+    return summed, tuple(ascending.index(d) for d in kept)
+
+
+def _broadcast_transpose(site: Site, ct: Value) -> list[Value | None]:
+    shape = _operand_shape(site)
+    summed, order = _spread_dimensions(ints(site.op, "broadcast_dimensions"), shape, shape_of(ct))
+    return [ops.reshape(ops.transpose(ops.sum_(ct, summed), order), shape)]
 
 
 def _broadcast_batch(site: Batched) -> Batch:
