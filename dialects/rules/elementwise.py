@@ -7,6 +7,7 @@ Everything else is as in JAX 0.10.2; where a formula differs from JAX's, it is f
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any, TypeAlias
 
