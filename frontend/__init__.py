@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mycc.array import Array
 from mycc.derivatives import jvp, linear_transpose, linearize, vjp
 from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
@@ -49,8 +52,30 @@ __all__ = [
     "jit",
     "jvp",
     "linear_transpose",
+    "lax",
     "linearize",
+    "nn",
+    "numpy",
+    "random",
+    "scipy",
+    "tree",
     "value_and_grad",
     "vjp",
     "vmap",
 ]
+
+if TYPE_CHECKING:
+    from mycc import lax, nn, numpy, random, scipy, tree
+
+_MODULES = frozenset({"lax", "nn", "numpy", "random", "scipy", "tree"})
+
+
+def __getattr__(name: str) -> Any:
+    # Not every program needs every module, and each costs time at the start.
+    if name in _MODULES:
+        return importlib.import_module(f"mycc.{name}")
+    raise AttributeError(f"module 'mycc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})
