@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 
-import mycc
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from mycc.lowering.pipelines import transforms
 from nestings import FUNCTIONS, POINT, WRAPPERS, is_supported, jax_library, mycc_library, program
+
+import mycc
+from mycc.lowering.pipelines import transforms
 
 MYCC = mycc_library()
 
