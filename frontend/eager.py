@@ -16,6 +16,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings
 from mycc.passes.symbols import operations
+from mycc.source import user_line
 from mycc.stages import Compiled, Traced
 from mycc.trace import Frame, Trace, Tracer, tracing
 
@@ -62,8 +63,7 @@ def execute(name: str, module: ir.Module, out_avals: Sequence[AbstractValue], ar
             if len(_compiled) >= _CAPACITY:
                 _compiled.pop(next(iter(_compiled)))
             _compiled[key] = compiled
-    executable = compiled.executable
-    results = executable.execute(executable.place([x._data for x in arguments]))
+    results = compiled.executable.run([x._data for x in arguments], user_line)
     return compiled.lowered.out_tree.unflatten([Array(result) for result in results])  # type: ignore[no-any-return]
 
 

@@ -72,8 +72,8 @@ def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args:
             if len(_entries) >= _CAPACITY:
                 _entries.pop(next(iter(_entries)))
             _entries[signature] = entry
-    data = entry.executable.place([x._data for x in arrays])
-    return entry.out_tree.unflatten([Array(result) for result in entry.executable.execute(data)])
+    data = [x._data for x in arrays]
+    return entry.out_tree.unflatten([Array(result) for result in entry.executable.run(data, user_line)])
 
 
 def _scalar_flags(names: list[str], operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[bool]:

@@ -246,8 +246,8 @@ class Compiled:
             if (got.shape, got.dtype) != (aval.shape, aval.dtype):
                 raise TypeError(f"{user_line()}: {traced.name} was compiled for {aval}, got {got}")
             arrays.append(leaf if isinstance(leaf, Array) else Array._from_numpy(leaf))
-        data = self.executable.place([x._data for x in (*arrays, *traced.hidden)])
-        return self.lowered.out_tree.unflatten([Array(result) for result in self.executable.execute(data)])
+        results = self.executable.run([x._data for x in (*arrays, *traced.hidden)], user_line)
+        return self.lowered.out_tree.unflatten([Array(result) for result in results])
 
 
 def _copy(module: ir.Module) -> ir.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from mycc.lowering.devices import sharding_of
 from mycc.lowering.handover import check_handover
 from mycc.lowering.leaving import long_call, park_if_leaving
 
-__all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize"]
+__all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize", "explained"]
 
 Option = tuple[str, "str | bool | int | float"]
 
@@ -217,6 +217,22 @@ class Executable:
         """The arguments, those on another device copied to this executable's one device."""
         return [copy_to_device(argument, self.devices[0]) for argument in arguments]
 
+    def run(self, arguments: Sequence[Any], line: Callable[[], str]) -> list[Any]:
+        """As `execute`, with the arguments put where they must be.
+
+        Args:
+            arguments: one ``ArrayImpl`` for each argument of ``main``.
+            line: gives the user's ``file:line``, for the error.
+
+        Raises:
+            MyccError: an argument was deleted or donated.
+        """
+        data = self.place(arguments)
+        try:
+            return self.execute(data)
+        except pjrt.XlaRuntimeError as error:
+            raise explained(error, data, line) from error
+
     def hlo_text(self) -> str:
         """The HLO text after XLA's own passes."""
         return str(self.loaded.get_hlo_text())
@@ -350,3 +366,25 @@ def _spread(device_list: Any, op_sharding: Any) -> Any:
     if not hasattr(sharding, "memory_kind"):
         sharding.memory_kind = device_list.default_memory_kind
     return sharding
+
+
+def explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:
+    """The error to raise for a failed execution: about the argument that is gone, where one is.
+
+    Args:
+        error: what the runtime raised.
+        data: the arguments.
+        line: gives the user's ``file:line``.
+    """
+    if "donated in the same call" in str(error):
+        return MyccError(
+            f"{line()}: an argument is donated (donate_argnums) and passed a second time in the same call; pass a "
+            "copy of it, or do not donate it"
+        )
+    gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
+    if not gone:
+        return error
+    return MyccError(
+        f"{line()}: argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and "
+        "has no data any more; keep a copy, or do not donate it"
+    )

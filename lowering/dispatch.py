@@ -13,10 +13,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mycc.dialects.errors import DeviceError, MyccError
+from mycc.dialects.errors import DeviceError
 from mycc.lowering import buffers, pjrt
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.compile import Executable
+from mycc.lowering.compile import Executable, explained
 from mycc.lowering.devices import several_devices
 from mycc.lowering.leaving import at_leaving, park_if_leaving
 from mycc.lowering.pytrees import dispatch_registry
@@ -330,14 +330,14 @@ def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> C
         try:
             out = execute(data).consume_with_handlers(handlers)
         except pjrt.XlaRuntimeError as error:
-            raise _explained(error, data, line) from error
+            raise explained(error, data, line) from error
         return unflatten([new(impl) for impl in out])
 
     def run_one(data: list[Any]) -> Any:
         try:
             return new(execute(data).consume_with_handlers(handlers)[0])
         except pjrt.XlaRuntimeError as error:
-            raise _explained(error, data, line) from error
+            raise explained(error, data, line) from error
 
     plain = run_one if compiled.out_tree == _LEAF else run
     if hidden is None and kept is None:
@@ -349,18 +349,3 @@ def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> C
         return plain(data if kept is None else [data[i] for i in kept])
 
     return run_with_hidden
-
-
-def _explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:
-    if "donated in the same call" in str(error):
-        return MyccError(
-            f"{line()}: an argument is donated (donate_argnums) and passed a second time in the same call; pass a "
-            "copy of it, or do not donate it"
-        )
-    gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
-    if not gone:
-        return error
-    return MyccError(
-        f"{line()}: argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and "
-        "has no data any more; keep a copy, or do not donate it"
-    )
