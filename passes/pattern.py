@@ -21,10 +21,9 @@ one crashes the process), so a pattern must not keep any beyond its return.
 from __future__ import annotations
 
 import abc
-import contextlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 from mycc.dialects.errors import PassError
@@ -32,7 +31,7 @@ from mycc.dialects.mlir import ir
 from mycc.passes.diagnostics import format_location
 from mycc.passes.effects import Effects
 
-__all__ = ["NoMatch", "Op", "Pattern", "PatternSet", "Rewriter", "has_one_use", "nested_ops", "rewrite"]
+__all__ = ["SCALAR_REGIONS", "NoMatch", "Op", "Pattern", "PatternSet", "Rewriter", "has_one_use", "rewrite"]
 
 Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 
@@ -40,8 +39,14 @@ Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 _REWRITES_PER_OP = 32
 _MIN_REWRITES = 10_000
 
+SCALAR_REGIONS = frozenset(
+    f"stablehlo.{name}"
+    for name in "all_reduce map reduce reduce_scatter reduce_window scatter select_and_scatter sort".split()
+)
+"""Operations whose regions are functions of scalars, in which there is nothing to gain."""
+
 # Of operations with more operands (concatenate) every pattern is tried.
-_MAX_KEY = 4
+_MAX_KEY = 5
 
 
 class NoMatch(Exception):
@@ -55,68 +60,119 @@ class Op:
         op: the operation.
         name: its name, ``stablehlo.add``.
         operands: its operands.
-        results: its results.
+        result: its first result.
     """
 
-    __slots__ = ("_views", "name", "op", "operands", "results")
+    # Containers are made only when needed: the garbage collector runs once in so many of them.
+    __slots__ = (
+        "_attributes", "_erased", "_producers", "_queued", "_results", "_shape", "_suspect", "_type",
+        "_users", "_views", "name", "op", "operands", "result",
+    )  # fmt: skip
 
+    op: ir.Operation
+    name: str
     operands: list[ir.Value]
+    result: ir.Value
+    _attributes: dict[str, Any] | None
+    _producers: list[Op | None] | None
+    _results: list[ir.Value] | None
+    _shape: tuple[int, ...] | None
 
-    def __init__(self, op: ir.Operation, views: dict[int, Op]) -> None:
+    def __init__(self, op: ir.Operation, name: str, views: dict[int, Op]) -> None:
         self.op = op
-        self.name: str = op.name
+        self.name = name
         self._views = views
-        values = op.results
-        # Iterating over the bindings' sequences costs three times as much as indexing them.
-        self.results: list[ir.Value] = [values[i] for i in range(len(values))]
-        for value in self.results:
-            views[hash(value)] = self
+        # Who used a result when last read; a user may since have changed, or be there twice.
+        self._users: list[Op] = []
+        # Suspect: there may be no users left.
+        self._queued = self._erased = self._suspect = False
+        # None is what is not read yet, or may have changed.
+        self._producers = self._attributes = self._type = None
+        try:
+            self.result = result = op.result
+            self._results = None
+            views[hash(result)] = self
+        except ValueError:
+            self._results = list(op.results)
+            for self.result in reversed(self._results):
+                views[hash(self.result)] = self
 
-    def __getattr__(self, name: str) -> Any:
-        # Only `operands` is ever unset: before it is first read, and after it may have changed.
-        if name != "operands":
-            raise AttributeError(name)
-        values = self.op.operands
-        found = self.operands = [values[i] for i in range(len(values))]
-        return found
+    @property
+    def results(self) -> list[ir.Value]:
+        """All results."""
+        return [self.result] if self._results is None else self._results
+
+    def producers(self) -> list[Op | None]:
+        """For each operand the operation that defines it; None for a block's argument."""
+        if self._producers is None:
+            views = self._views
+            self.operands = list(self.op.operands)
+            self._attributes = None
+            self._producers = []
+            for value in self.operands:
+                producer = views.get(hash(value))
+                self._producers.append(producer)
+                if producer is not None:
+                    producer._users.append(self)
+        return self._producers
+
+    @property
+    def type(self) -> Any:
+        """The type of the first result."""
+        if self._type is None:
+            self._type = self.result.type
+            self._shape = None
+        return self._type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The static shape of the first result."""
+        type_ = self.type
+        if self._shape is None:
+            self._shape = _shape_of(type_)
+        return self._shape
 
     def operand(self, index: int) -> ir.Value:
         """One operand."""
         return self.operands[index]
 
-    @property
-    def result(self) -> ir.Value:
-        """The first result."""
-        return self.results[0]
+    def operand_type(self, index: int) -> Any:
+        """The type of an operand."""
+        producer = self.producers()[index]
+        if producer is not None and producer._results is None:
+            return producer.type
+        return self.operands[index].type
 
-    @property
-    def type(self) -> Any:
-        """The type of the first result."""
-        return self.results[0].type
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The static shape of the first result."""
-        return static_shape(self.results[0])
+    def operand_shape(self, index: int) -> tuple[int, ...]:
+        """The static shape of an operand."""
+        producer = self.producers()[index]
+        if producer is not None and producer._results is None:
+            return producer.shape
+        return static_shape(self.operands[index])
 
     def producer(self, index: int, name: str | None = None) -> Op | None:
         """The operation that defines an operand; None for a block's argument, or one of another name."""
-        value = self.operands[index]
-        found = self._views.get(hash(value))
-        if found is None and not isinstance(value, ir.BlockArgument):
+        found = self.producers()[index]
+        if found is None:
+            value = self.operands[index]
+            if isinstance(value, ir.BlockArgument):
+                return None
             # Still being built by the pattern: the driver meets it later, and must find it new.
-            found = Op(value.owner.operation, {})
-        if found is None or (name is not None and found.name != name):
+            op = value.owner.operation
+            found = Op(op, op.name, {})
+        if name is not None and found.name != name:
             return None
+        found.producers()
         return found
 
     def attribute(self, name: str) -> Any:
         """An attribute, or None where the operation has none of that name."""
-        return self.op.attributes.get(name, None)
-
-    def _reset(self) -> None:
-        with contextlib.suppress(AttributeError):
-            del self.operands
+        known = self._attributes
+        if known is None:
+            known = self._attributes = {}
+        if name not in known:
+            known[name] = self.op.attributes.get(name, None)
+        return known[name]
 
 
 def static_shape(value: ir.Value) -> tuple[int, ...]:
@@ -125,7 +181,11 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
     Raises:
         NoMatch: some dimension is known only at run time. The driver takes it as no match.
     """
-    shape = tuple(value.type.shape)
+    return _shape_of(value.type)
+
+
+def _shape_of(type_: Any) -> tuple[int, ...]:
+    shape = tuple(type_.shape)
     if shape and min(shape) < 0:
         raise NoMatch
     return shape
@@ -156,7 +216,7 @@ class Pattern(abc.ABC):
         return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__.strip("_")).lower()
 
 
-Candidate = tuple[Callable[[Op, "Rewriter"], bool], str]
+Candidate: TypeAlias = "tuple[Callable[[Op, Rewriter], bool], str]"
 
 
 class PatternSet:
@@ -172,64 +232,75 @@ class PatternSet:
 
     def candidates(self, op: Op) -> tuple[Candidate, ...]:
         """The patterns that may match an operation, by its name and those of its operands' producers."""
-        name = op.name
-        if name not in self._by_name:
+        if op.name not in self._by_name:
             return ()
-        views = op._views
-        names = [name]
-        for value in op.operands[:_MAX_KEY]:
-            producer = views.get(hash(value))
-            names.append("" if producer is None else producer.name)
-        key = tuple(names)
+        key = (op.name, *["" if p is None else p.name for p in op.producers()])
         found = self._candidates.get(key)
         if found is None:
-            found = self._candidates[key] = tuple(
+            found = tuple(
                 (p.match_and_rewrite, p.label)
-                for p in self._by_name[name]
-                if len(names) > _MAX_KEY or not p.producers or not set(p.producers).isdisjoint(names[1:])
+                for p in self._by_name[op.name]
+                if not p.producers or not set(p.producers).isdisjoint(key[1:])
             )
+            if len(key) <= _MAX_KEY:
+                self._candidates[key] = found
         return found
-
-
-def nested_ops(root: ir.Operation) -> list[ir.Operation]:
-    """Returns all operations inside ``root`` in program order, each before those in its regions."""
-    found: list[ir.Operation] = []
-
-    def visit(op: ir.Operation) -> Any:
-        found.append(op.operation)
-        return ir.WalkResult.ADVANCE
-
-    root.walk(visit, ir.WalkOrder.PRE_ORDER)
-    return found[1:]
 
 
 class Rewriter:
     """What patterns change the IR with. New operations take the location of the one they replace."""
 
     def __init__(self, root: ir.Operation) -> None:
-        self.effects = Effects(root)
+        self._root = root
         # The hash of a value is its address; that of an operation depends on its operands, so operations
-        # go by their results, and those without any are not looked at. Keys leave all tables before
+        # go by their results, and those without any are not looked at. Keys leave the table before
         # their operation is erased: an address used again is never mistaken for its former owner.
         self._views: dict[int, Op] = {}
-        self._queued: set[int] = set()
-        self._worklist: list[int] = []
-        self._operations = 0
-        for op in nested_ops(root):
-            self._add(op)
-        self._worklist.reverse()
+        self._worklist: list[Op] = []
+        self.seen = 0
 
-    def __len__(self) -> int:
-        return self._operations
+    def __iter__(self) -> Iterator[Op]:
+        """Yields the operations in program order, and between them what rewrites have put on the worklist.
 
-    def next(self) -> Op | None:
-        """Returns the next operation to look at, or None when all is done."""
-        while self._worklist:
-            key = self._worklist.pop()
-            if key in self._queued:
-                self._queued.remove(key)
-                return self._views[key]
-        return None
+        An operation comes after those that it uses and those in its regions. So rewrites only ever erase
+        what has been yielded, and the users of what they replace have mostly not been read yet.
+        """
+        for region in self._root.regions:
+            for block in region.blocks:
+                yield from self._sweep(block)
+        # Where no pattern cared to read a user, there may be none.
+        for view in list(self._views.values()):
+            if not view._users and _is_unused(view):
+                view._suspect = True
+                self._enqueue(view)
+        yield from self._pending()
+        # Views and their users hold each other: without this the garbage collector has all of them to find.
+        for view in self._views.values():
+            view._users.clear()
+        self._views.clear()
+
+    def _sweep(self, block: ir.Block) -> Iterator[Op]:
+        for each in list(block.operations):
+            op = each.operation
+            name = op.name
+            if name not in SCALAR_REGIONS and len(op.regions):
+                for region in op.regions:
+                    for inner in region.blocks:
+                        yield from self._sweep(inner)
+            view = Op(op, name, self._views)
+            if view._results != []:
+                self.seen += 1
+                yield view
+            if self._worklist:
+                yield from self._pending()
+
+    def _pending(self) -> Iterator[Op]:
+        worklist = self._worklist
+        while worklist:
+            view = worklist.pop()
+            view._queued = False
+            if not view._erased:
+                yield view
 
     def replace(self, op: Op, values: Built | Callable[[], Built]) -> bool:
         """Replaces the results of ``op`` and erases it.
@@ -246,20 +317,20 @@ class Rewriter:
         Raises:
             PassError: a replacement has another type than the result.
         """
-        if any("." in name for name in op.op.attributes):
+        if "." in "".join(op.op.attributes):
             return False
         if callable(values):
             with op.op.location, ir.InsertionPoint(op.op):
                 values = values()
         news = [values] if isinstance(values, ir.Value) else list(values)
+        for user in op._users:
+            self._touch(user)
         for old, new in zip(op.results, news, strict=True):
             if old.type != new.type:
                 raise PassError(
                     f"{format_location(op.op.location)}: error: a pattern replaced '{op.name}' of type "
                     f"{old.type} by a value of type {new.type}"
                 )
-            for use in old.uses:
-                self._touch(use.owner.operation)
             old.replace_all_uses_with(new)
             self._discover(new)
         self.erase(op)
@@ -270,43 +341,71 @@ class Rewriter:
         with op.op.location, ir.InsertionPoint(op.op):
             return build()
 
-    def set_operand(self, op: Op, index: int, value: ir.Value) -> bool:
-        """Makes ``value`` an operand of ``op``; returns True."""
-        old = op.operand(index)
-        op.op.operands[index] = value
-        self._discover(value)
+    def update(
+        self, op: Op, operands: Mapping[int, ir.Value], attributes: Mapping[str, ir.Attribute] | None = None
+    ) -> bool:
+        """Changes operands and attributes of ``op``, by index and name; returns True.
+
+        What the operation computes must stay the same. Much cheaper than to ``replace`` it by another.
+        """
+        freed = [(op.operands[index], op._producers[index]) for index in operands]
+        for index, value in operands.items():
+            op.op.operands[index] = value
+            self._discover(value)
+        for name, attribute in (attributes or {}).items():
+            op.op.attributes[name] = attribute
         self.changed(op)
-        self._released(old)
+        self._released(freed)
         return True
 
     def changed(self, op: Op) -> None:
         """Says that ``op`` was changed in place: it and its users are looked at again."""
-        self._touch(op.op)
-        for result in op.results:
-            for use in result.uses:
-                self._touch(use.owner.operation)
+        self._touch(op)
+        for user in op._users:
+            self._touch(user)
 
     def erase(self, op: Op) -> None:
         """Erases an operation whose results nobody uses."""
-        operands = op.operands
-        if len(op.op.regions):
-            for inner in nested_ops(op.op):
-                self._forget(inner)
-        self._forget(op.op)
+        doomed = [op]
+        if op.name not in SCALAR_REGIONS and len(op.op.regions):
+            doomed = self._inside(op.op)
+        freed: list[tuple[ir.Value, Op | None]] = []
+        for view in doomed:
+            producers = view.producers()
+            freed += zip(view.operands, producers, strict=True)
+            view._erased = True
+            view._users.clear()
+            for value in view.results:
+                del self._views[hash(value)]
         op.op.erase()
-        for value in operands:
-            self._released(value)
+        self._released(freed)
 
-    def _released(self, value: ir.Value) -> None:
-        """A use of the value went away: its producer may be dead, its last user may match anew."""
-        producer = self._views.get(hash(value))
-        if producer is None:
-            return
-        self._enqueue(producer)
-        uses = value.uses
-        last = next(uses, None)
-        if last is not None and next(uses, None) is None:
-            self._touch(last.owner.operation)
+    def _inside(self, op: ir.Operation) -> list[Op]:
+        """The views of an operation and of those in its regions."""
+        found: list[Op] = []
+
+        def visit(inner: ir.Operation) -> Any:
+            results = inner.operation.results
+            view = self._views.get(hash(results[0])) if len(results) else None
+            if view is not None:
+                found.append(view)
+            return ir.WalkResult.ADVANCE
+
+        op.walk(visit, ir.WalkOrder.POST_ORDER)
+        return found
+
+    def _released(self, freed: Iterable[tuple[ir.Value, Op | None]]) -> None:
+        """Uses of the values went away: a producer may be dead, the last user of one may match anew."""
+        for value, producer in freed:
+            if producer is None or producer._erased:
+                continue
+            uses = value.uses
+            if next(uses, None) is None:
+                producer._suspect = True
+                self._enqueue(producer)
+            elif next(uses, None) is None:
+                for user in producer._users:
+                    self._touch(user)
 
     def _discover(self, value: ir.Value) -> None:
         """Puts the operations that a pattern built for this value on the worklist."""
@@ -316,38 +415,21 @@ class Rewriter:
             if hash(value) in self._views or isinstance(value, ir.BlockArgument):
                 continue
             op = value.owner.operation
-            self._add(op)
-            if len(op.regions):
-                for inner in nested_ops(op):
-                    self._add(inner)
-            values += self._views[hash(value)].operands
-
-    def _add(self, op: ir.Operation) -> None:
-        view = Op(op, self._views)
-        if view.results:
-            self._operations += 1
+            view = Op(op, op.name, self._views)
+            self.seen += 1
             self._enqueue(view)
+            # Not `view.operands`: the producers have no views yet.
+            values += op.operands
 
-    def _touch(self, op: ir.Operation) -> None:
-        results = op.results
-        # An operation that a pattern is only building is met when its result is used.
-        view = self._views.get(hash(results[0])) if len(results) else None
-        if view is not None:
-            view._reset()
+    def _touch(self, view: Op) -> None:
+        if not view._erased:
+            view._producers = None
             self._enqueue(view)
 
     def _enqueue(self, view: Op) -> None:
-        key = hash(view.results[0])
-        if key not in self._queued:
-            self._queued.add(key)
-            self._worklist.append(key)
-
-    def _forget(self, op: ir.Operation) -> None:
-        results = op.results
-        for i in range(len(results)):
-            key = hash(results[i])
-            self._views.pop(key, None)
-            self._queued.discard(key)
+        if not view._queued:
+            view._queued = True
+            self._worklist.append(view)
 
 
 def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | None = None) -> Counter[str]:
@@ -366,14 +448,13 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
         PassError: more rewrites than ``max_rewrites``; names the patterns that fired most.
     """
     rewriter = Rewriter(root)
-    limit = max(_MIN_REWRITES, _REWRITES_PER_OP * len(rewriter)) if max_rewrites is None else max_rewrites
     counts: Counter[str] = Counter()
-    fired = 0
-    candidates, is_pure = patterns.candidates, rewriter.effects.is_pure
-    while (op := rewriter.next()) is not None:
-        if _is_unused(op.results) and is_pure(op.op, op.name):
+    fired = dead = 0
+    candidates, is_pure = patterns.candidates, Effects(root).is_pure
+    for op in rewriter:
+        if op._suspect and _is_unused(op) and is_pure(op.op, op.name):
             rewriter.erase(op)
-            counts["dead"] += 1
+            dead += 1
             continue
         for match_and_rewrite, label in candidates(op):
             try:
@@ -383,16 +464,17 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
             if matched:
                 counts[label] += 1
                 fired += 1
-                if fired > limit:
-                    raise PassError(_runaway(counts, limit))
+                limit = max(_MIN_REWRITES, _REWRITES_PER_OP * rewriter.seen)
+                if fired > (limit if max_rewrites is None else max_rewrites):
+                    raise PassError(_runaway(counts, fired - 1))
                 break
+    if dead:
+        counts["dead"] = dead
     return counts
 
 
-def _is_unused(results: list[ir.Value]) -> bool:
-    if len(results) == 1:
-        return next(results[0].uses, None) is None
-    return all(next(value.uses, None) is None for value in results)
+def _is_unused(op: Op) -> bool:
+    return all(next(value.uses, None) is None for value in op.results)
 
 
 def _runaway(counts: Counter[str], limit: int) -> str:

@@ -11,7 +11,14 @@ from typing import Any
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
-from mycc.passes.simplify.match import TRANSPOSE, dot_numbers, dtype_of, ints, is_lossless
+from mycc.passes.simplify.match import (
+    TRANSPOSE,
+    dot_numbers,
+    dot_numbers_attribute,
+    dtype_of,
+    ints,
+    is_lossless,
+)
 
 __all__ = ["PATTERNS"]
 
@@ -74,9 +81,8 @@ class DotOfTranspose(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         numbers = dot_numbers(op)
-        values = list(op.operands)
+        values: dict[int, ir.Value] = {}
         batching, contracting = list(numbers[:2]), list(numbers[2:])
-        found = False
         for index in (0, 1):
             inner = op.producer(index, TRANSPOSE)
             if inner is None:
@@ -86,23 +92,13 @@ class DotOfTranspose(Pattern):
             free = [p for d, p in enumerate(permutation) if d not in bound]
             if free != sorted(free):
                 continue
-            found = True
             values[index] = inner.operand(0)
             batching[index] = tuple(permutation[d] for d in batching[index])
             contracting[index] = tuple(permutation[d] for d in contracting[index])
-        if not found:
+        if not values:
             return False
-        return rewriter.replace(
-            op,
-            lambda: ops.dot_general(
-                *values,
-                contracting=(contracting[0], contracting[1]),
-                batching=(batching[0], batching[1]),
-                element=op.type.element_type,
-                precision=op.attribute("precision_config"),
-                algorithm=op.attribute("algorithm"),
-            ),
-        )
+        attribute = dot_numbers_attribute(batching[0], batching[1], contracting[0], contracting[1])
+        return rewriter.update(op, values, {"dot_dimension_numbers": attribute})
 
 
 class OuterProduct(Pattern):
@@ -112,10 +108,11 @@ class OuterProduct(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x_batch, y_batch, x_sum, y_sum = dot_numbers(op)
-        x, y = op.operands
-        x_shape, y_shape = static_shape(x), static_shape(y)
+        x_shape = op.operand_shape(0)
         if any(x_shape[d] != 1 for d in x_sum) or op.attribute("algorithm") is not None:
             return False
+        x, y = op.operands
+        y_shape = static_shape(y)
         # Narrowing the products is not what the dot does; only widening the factors is exact.
         target = dtype_of(op.type)
         if not all(is_lossless(dtype_of(v.type), target) for v in (x, y)):

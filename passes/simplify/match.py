@@ -21,6 +21,7 @@ __all__ = [
     "array_of",
     "direction",
     "dot_numbers",
+    "dot_numbers_attribute",
     "dtype_of",
     "filled",
     "integer",
@@ -62,7 +63,7 @@ def _splat(attribute: ir.Attribute) -> Number | None:
 
 def _value(constant: Op) -> Any:
     try:
-        return constant.op.attributes["value"]
+        return constant.attribute("value")
     except TypeError:  # jaxlib <= 0.12 has no class for dense complex elements
         return None
 
@@ -76,7 +77,7 @@ def splat_of(op: Op | None) -> Number | None:
 
 def splat_operand(op: Op, index: int) -> Number | None:
     """The number that all elements of a constant operand are; None for anything else."""
-    return splat_of(op.producer(index))
+    return splat_of(op.producer(index, CONSTANT))
 
 
 _MAX_CACHED = 4096
@@ -123,7 +124,7 @@ def ints(op: Op, name: str) -> Dims:
 
 def integer(op: Op, name: str) -> int:
     """An integer attribute of an operation."""
-    return int(op.op.attributes[name].value)
+    return int(op.attribute(name).value)
 
 
 @lru_cache(maxsize=1024)
@@ -139,12 +140,18 @@ def _dot_numbers(attribute: ir.Attribute) -> tuple[Dims, Dims, Dims, Dims]:
 
 def dot_numbers(op: Op) -> tuple[Dims, Dims, Dims, Dims]:
     """Batching dimensions of both operands, then contracting dimensions of both, of a dot_general."""
-    return _dot_numbers(op.op.attributes["dot_dimension_numbers"])
+    return _dot_numbers(op.attribute("dot_dimension_numbers"))
+
+
+@lru_cache(maxsize=1024)
+def dot_numbers_attribute(x_batch: Dims, y_batch: Dims, x_sum: Dims, y_sum: Dims) -> ir.Attribute:
+    """The attribute of these dimension numbers, in the order of :func:`dot_numbers`."""
+    return ops.dot_attributes((x_sum, y_sum), (x_batch, y_batch), None, None)["dot_dimension_numbers"]
 
 
 def direction(op: Op) -> str:
     """The direction of a compare: EQ, NE, LT, LE, GT or GE."""
-    return str(hlo.ComparisonDirectionAttr(op.op.attributes["comparison_direction"]).value)
+    return str(hlo.ComparisonDirectionAttr(op.attribute("comparison_direction")).value)
 
 
 def is_float(value: ir.Value) -> bool:
@@ -154,7 +161,7 @@ def is_float(value: ir.Value) -> bool:
 
 def is_identity(dims: Dims) -> bool:
     """Whether dims is 0, 1, 2, ..."""
-    return all(i == d for i, d in enumerate(dims))
+    return dims == tuple(range(len(dims)))
 
 
 _REDUCTIONS = frozenset(f"stablehlo.{n}" for n in ("add", "multiply", "maximum", "minimum", "and", "or"))

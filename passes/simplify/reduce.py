@@ -32,11 +32,12 @@ class ReduceOfUnitDims(Pattern):
     op_names = (_REDUCE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        x = op.operand(0)
-        sizes = static_shape(x)
+        sizes = op.operand_shape(0)
+        if 1 not in sizes and sizes != op.shape:
+            return False
         if any(sizes[d] != 1 for d in ints(op, "dimensions")) or reduction(op) is None:
             return False
-        shape = op.shape
+        x, shape = op.operand(0), op.shape
         return rewriter.replace(op, lambda: ops.reshape(x, shape))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mycc.dialects import ops
@@ -31,10 +32,11 @@ class SameType(Pattern):
     op_names = (_CONVERT, RESHAPE, BROADCAST, "stablehlo.bitcast_convert")
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        x = op.operand(0)
-        if x.type != op.type or (op.name == BROADCAST and not is_identity(ints(op, "broadcast_dimensions"))):
+        if op.operand_type(0) != op.type:
             return False
-        return rewriter.replace(op, x)
+        if op.name == BROADCAST and not is_identity(ints(op, "broadcast_dimensions")):
+            return False
+        return rewriter.replace(op, op.operand(0))
 
 
 class ConvertOfConvert(Pattern):
@@ -73,8 +75,7 @@ class ReshapeOfReshape(Pattern):
         inner = op.producer(0, RESHAPE)
         if inner is None:
             return False
-        shape = op.shape
-        return rewriter.replace(op, lambda: ops.reshape(inner.operand(0), shape))
+        return rewriter.update(op, {0: inner.operand(0)})
 
 
 class TransposeOfTranspose(Pattern):
@@ -90,7 +91,10 @@ class TransposeOfTranspose(Pattern):
         if inner is None:
             return False
         first = ints(inner, "permutation")
-        return rewriter.replace(op, lambda: ops.transpose(inner.operand(0), [first[p] for p in outer]))
+        permutation = tuple(first[p] for p in outer)
+        if is_identity(permutation):
+            return rewriter.replace(op, inner.operand(0))
+        return rewriter.update(op, {0: inner.operand(0)}, {"permutation": ops.i64_array(permutation)})
 
 
 class TransposeOfUnitDims(Pattern):
@@ -99,7 +103,10 @@ class TransposeOfUnitDims(Pattern):
     op_names = (TRANSPOSE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        shape, permutation = op.shape, ints(op, "permutation")
+        shape = op.shape
+        if 1 not in shape:
+            return False
+        permutation = ints(op, "permutation")
         moved = [p for p, n in zip(permutation, shape, strict=True) if n != 1]
         if moved != sorted(moved):
             return False
@@ -116,9 +123,9 @@ class BroadcastOfBroadcast(Pattern):
         inner = op.producer(0, BROADCAST)
         if inner is None:
             return False
-        outer, shape = ints(op, "broadcast_dimensions"), op.shape
+        outer = ints(op, "broadcast_dimensions")
         dims = [outer[d] for d in ints(inner, "broadcast_dimensions")]
-        return rewriter.replace(op, lambda: ops.broadcast_in_dim(inner.operand(0), shape, dims))
+        return rewriter.update(op, {0: inner.operand(0)}, {"broadcast_dimensions": ops.i64_array(dims)})
 
 
 class BroadcastToUnitDims(Pattern):
@@ -127,10 +134,11 @@ class BroadcastToUnitDims(Pattern):
     op_names = (BROADCAST,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        shape, dims = op.shape, ints(op, "broadcast_dimensions")
-        if dims != tuple(sorted(dims)) or static_shape(op.operand(0)) != tuple(shape[d] for d in dims):
+        shape = op.shape
+        if math.prod(shape) != math.prod(op.operand_shape(0)):
             return False
-        if any(n != 1 for d, n in enumerate(shape) if d not in dims):
+        dims = ints(op, "broadcast_dimensions")
+        if dims != tuple(sorted(dims)) or 0 in shape:
             return False
         return rewriter.replace(op, lambda: ops.reshape(op.operand(0), shape))
 
@@ -146,7 +154,7 @@ class BroadcastOfReshape(Pattern):
         if inner is None:
             return False
         x = inner.operand(0)
-        source, middle, shape = static_shape(x), inner.shape, op.shape
+        source, middle, shape = inner.operand_shape(0), inner.shape, op.shape
         where = _match_but_units(source, middle)
         if where is None:
             return False
@@ -160,7 +168,7 @@ class BroadcastOfReshape(Pattern):
             if place <= last:
                 return False
             placed.append(place)
-        return rewriter.replace(op, lambda: ops.broadcast_in_dim(x, shape, placed))
+        return rewriter.update(op, {0: x}, {"broadcast_dimensions": ops.i64_array(placed)})
 
 
 class ReshapeOfBroadcast(Pattern):
