@@ -21,17 +21,18 @@ one crashes the process), so a pattern must not keep any beyond its return.
 from __future__ import annotations
 
 import abc
+import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import ir
 from mycc.passes.diagnostics import format_location
 from mycc.passes.effects import Effects
 
-__all__ = ["SCALAR_REGIONS", "NoMatch", "Op", "Pattern", "PatternSet", "Rewriter", "has_one_use", "rewrite"]
+__all__ = ["NoMatch", "Op", "Pattern", "PatternSet", "Rewriter", "has_one_use", "may_hold_program", "rewrite"]
 
 Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 
@@ -39,14 +40,17 @@ Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 _REWRITES_PER_OP = 32
 _MIN_REWRITES = 10_000
 
-SCALAR_REGIONS = frozenset(
-    f"stablehlo.{name}"
-    for name in "all_reduce map reduce reduce_scatter reduce_window scatter select_and_scatter sort".split()
-)
-"""Operations whose regions are functions of scalars, in which there is nothing to gain."""
-
 # Of operations with more operands (concatenate) every pattern is tried.
 _MAX_KEY = 5
+
+
+_PROGRAMS = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
+
+
+@functools.cache
+def may_hold_program(name: str) -> bool:
+    """Whether regions of such operations, if they have any, are programs: not scalar functions as in a reduce."""
+    return name in _PROGRAMS or name.partition(".")[0] not in ("stablehlo", "chlo")
 
 
 class NoMatch(Exception):
@@ -61,18 +65,20 @@ class Op:
         name: its name, ``stablehlo.add``.
         operands: its operands.
         result: its first result.
+        note: what a matcher wants to remember until the operation changes; None at first.
     """
 
     # Containers are made only when needed: the garbage collector runs once in so many of them.
     __slots__ = (
         "_attributes", "_erased", "_producers", "_queued", "_results", "_shape", "_suspect", "_type",
-        "_users", "_views", "name", "op", "operands", "result",
+        "_users", "_views", "name", "note", "op", "operands", "result",
     )  # fmt: skip
 
     op: ir.Operation
     name: str
     operands: list[ir.Value]
     result: ir.Value
+    note: Any
     _attributes: dict[str, Any] | None
     _producers: list[Op | None] | None
     _results: list[ir.Value] | None
@@ -94,8 +100,9 @@ class Op:
             views[hash(result)] = self
         except ValueError:
             self._results = list(op.results)
-            for self.result in reversed(self._results):
-                views[hash(self.result)] = self
+            for result in reversed(self._results):
+                views[hash(result)] = self
+                self.result = result
 
     @property
     def results(self) -> list[ir.Value]:
@@ -107,7 +114,7 @@ class Op:
         if self._producers is None:
             views = self._views
             self.operands = list(self.op.operands)
-            self._attributes = None
+            self._attributes = self.note = None
             self._producers = []
             for value in self.operands:
                 producer = views.get(hash(value))
@@ -206,6 +213,9 @@ class Pattern(abc.ABC):
     producers: ClassVar[tuple[str, ...]] = ()
     """Operations of which one must define an operand, or the pattern is not even tried; () for any."""
 
+    producers_define: ClassVar[Literal["any", "first", "all"]] = "any"
+    """Which operands one of the ``producers`` must define."""
+
     @abc.abstractmethod
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         """Rewrites through the rewriter and returns True, or leaves everything alone and returns False."""
@@ -238,13 +248,21 @@ class PatternSet:
         found = self._candidates.get(key)
         if found is None:
             found = tuple(
-                (p.match_and_rewrite, p.label)
-                for p in self._by_name[op.name]
-                if not p.producers or not set(p.producers).isdisjoint(key[1:])
+                (p.match_and_rewrite, p.label) for p in self._by_name[op.name] if _may_match(p, key[1:])
             )
             if len(key) <= _MAX_KEY:
                 self._candidates[key] = found
         return found
+
+
+def _may_match(pattern: Pattern, producers: tuple[str, ...]) -> bool:
+    if not pattern.producers:
+        return True
+    if pattern.producers_define == "first":
+        producers = producers[:1]
+    elif pattern.producers_define == "all":
+        return set(producers) <= set(pattern.producers)
+    return not set(producers).isdisjoint(pattern.producers)
 
 
 class Rewriter:
@@ -283,7 +301,7 @@ class Rewriter:
         for each in list(block.operations):
             op = each.operation
             name = op.name
-            if name not in SCALAR_REGIONS and len(op.regions):
+            if may_hold_program(name):
                 for region in op.regions:
                     for inner in region.blocks:
                         yield from self._sweep(inner)
@@ -348,7 +366,8 @@ class Rewriter:
 
         What the operation computes must stay the same. Much cheaper than to ``replace`` it by another.
         """
-        freed = [(op.operands[index], op._producers[index]) for index in operands]
+        producers = op.producers()
+        freed = [(op.operands[index], producers[index]) for index in operands]
         for index, value in operands.items():
             op.op.operands[index] = value
             self._discover(value)
@@ -367,7 +386,7 @@ class Rewriter:
     def erase(self, op: Op) -> None:
         """Erases an operation whose results nobody uses."""
         doomed = [op]
-        if op.name not in SCALAR_REGIONS and len(op.op.regions):
+        if may_hold_program(op.name):
             doomed = self._inside(op.op)
         freed: list[tuple[ir.Value, Op | None]] = []
         for view in doomed:

@@ -116,6 +116,7 @@ class ProductOfNegations(Pattern):
 
     op_names = ("stablehlo.multiply", "stablehlo.divide")
     producers = (_NEGATE,)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, _NEGATE), op.producer(1, _NEGATE)
@@ -217,6 +218,7 @@ class SelectOfNot(Pattern):
 
     op_names = ("stablehlo.select",)
     producers = (_NOT,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         negated = op.producer(0, _NOT)
@@ -261,7 +263,8 @@ class ComplexOfParts(Pattern):
     """complex(real(z), imag(z)) is z."""
 
     op_names = ("stablehlo.complex",)
-    producers = ("stablehlo.real",)
+    producers = ("stablehlo.real", "stablehlo.imag")
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, "stablehlo.real"), op.producer(1, "stablehlo.imag")

@@ -67,6 +67,7 @@ class ArithmeticOnSplats(Pattern):
 
     op_names = (*_UNARY, *_BINARY, "stablehlo.compare")
     producers = (CONSTANT,)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         numbers = []
@@ -128,6 +129,7 @@ class ShapeOfSplat(Pattern):
         "stablehlo.dynamic_slice",
     )
     producers = (CONSTANT,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -139,6 +141,7 @@ class PadOfSplat(Pattern):
 
     op_names = ("stablehlo.pad",)
     producers = (CONSTANT,)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -152,6 +155,7 @@ class ConcatenateOfSplats(Pattern):
 
     op_names = ("stablehlo.concatenate",)
     producers = (CONSTANT,)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -167,6 +171,7 @@ class ShapeOfConstant(Pattern):
 
     op_names = (RESHAPE, TRANSPOSE)
     producers = (CONSTANT,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         source = op.producer(0)

@@ -72,7 +72,10 @@ def splat_of(op: Op | None) -> Number | None:
     """The number that all elements of a constant are; None for anything else."""
     if op is None or op.name != CONSTANT:
         return None
-    return _splat(_value(op))
+    if op.note is None:
+        op.note = (_splat(_value(op)),)
+    number: Number | None = op.note[0]
+    return number
 
 
 def splat_operand(op: Op, index: int) -> Number | None:

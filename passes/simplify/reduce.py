@@ -49,6 +49,7 @@ class ReduceOfBroadcast(Pattern):
 
     op_names = (_REDUCE,)
     producers = (BROADCAST,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -90,6 +91,7 @@ class ReduceOfSplat(Pattern):
 
     op_names = (_REDUCE,)
     producers = (CONSTANT,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
@@ -112,6 +114,7 @@ class ReduceOfReshape(Pattern):
 
     op_names = (_REDUCE,)
     producers = ("stablehlo.reshape",)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, "stablehlo.reshape")

@@ -239,7 +239,8 @@ class ElementwiseOfBroadcasts(Pattern):
     """f(broadcast(x), broadcast(y)) is broadcast(f(x, y)), where both are spread alike; constants count."""
 
     op_names = _ELEMENTWISE
-    producers = (BROADCAST,)
+    producers = (BROADCAST, CONSTANT)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         if len(op.operands) > 2:

@@ -42,6 +42,7 @@ class SliceOfSlice(Pattern):
 
     op_names = (_SLICE,)
     producers = (_SLICE,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _SLICE)
@@ -61,6 +62,7 @@ class SliceOfConcatenate(Pattern):
 
     op_names = (_SLICE,)
     producers = (_CONCATENATE,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _CONCATENATE)
@@ -86,6 +88,7 @@ class SliceOfPad(Pattern):
 
     op_names = (_SLICE,)
     producers = (_PAD,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _PAD)
@@ -115,6 +118,7 @@ class SliceOfBroadcast(Pattern):
 
     op_names = (_SLICE,)
     producers = (BROADCAST,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -152,6 +156,7 @@ class PadOfPad(Pattern):
 
     op_names = (_PAD,)
     producers = (_PAD,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _PAD)
@@ -177,6 +182,7 @@ class SumOfPads(Pattern):
 
     op_names = ("stablehlo.add",)
     producers = (_PAD,)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, _PAD), op.producer(1, _PAD)
@@ -310,6 +316,7 @@ class DynamicSliceOfUpdate(Pattern):
 
     op_names = (_DYNAMIC_SLICE,)
     producers = (_UPDATE,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _UPDATE)
@@ -333,6 +340,7 @@ class UpdateOfUpdate(Pattern):
 
     op_names = (_UPDATE,)
     producers = (_UPDATE,)
+    producers_define = "first"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, _UPDATE)
