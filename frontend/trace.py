@@ -166,18 +166,26 @@ class Frame:
     # -- values --
 
     def lift(self, x: Any, aval: AbstractValue | None = None) -> ir.Value:
-        """The value of an array-like in this frame; scalars and small arrays become constants."""
+        """The value of an array-like in this frame.
+
+        Python's and NumPy's scalars and small NumPy arrays become constants. In an eager trace, where they may
+        differ at the next call, they are arguments, but for Python's integers and booleans.
+        """
         if isinstance(x, Tracer):
             return x._value if x._frame is self else self._capture(x)
         if isinstance(x, Array):
             return self._capture_concrete(x)
-        if isinstance(x, np.ndarray) and x.nbytes > CONSTANT_BYTES:
+        eager = self.trace.eager
+        if isinstance(x, np.ndarray) and x.nbytes > (0 if eager else CONSTANT_BYTES):
             return self._capture_concrete(self._array_of(x))
-        if self.trace.eager and type(x) is float:
+        if eager and type(x) is float:
             return self.rounded(self._capture_concrete(Array._from_numpy(np.float64(x))), _FLOAT32)
         from mycc.types import abstractify
 
-        dtype = (aval or abstractify(x)).dtype
+        aval = aval or abstractify(x)
+        if eager and isinstance(x, np.generic):
+            return self._capture_concrete(Array._from_numpy(x, aval))
+        dtype = aval.dtype
         return ops.constant(np.zeros(np.shape(x), bool) if dtype == float0 else np.asarray(x, dtype))
 
     def rounded(self, number: ir.Value, dtype: np.dtype[Any]) -> ir.Value:
@@ -187,9 +195,9 @@ class Frame:
         return value
 
     def _array_of(self, x: np.ndarray[Any, Any]) -> Array:
-        """The array of a NumPy array, put on the device once for each trace."""
+        """The array of a NumPy array, put on the device once for each trace unless its numbers change meanwhile."""
         found = self.trace.sources.get(id(x))
-        if found is None:
+        if found is None or not _same_bytes(found[1]._numpy(), x):
             found = self.trace.sources[id(x)] = (x, Array._from_numpy(x))
         return found[1]
 
@@ -298,6 +306,11 @@ class Tracer(Array):
 
     def __repr__(self) -> str:
         return f"Tracer<{self._traced}> of {self._frame.name}"
+
+
+def _same_bytes(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> bool:
+    a, b = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (x, y))
+    return np.array_equal(a, b)
 
 
 def concretization_error(x: Tracer, what: str) -> ConcretizationError:

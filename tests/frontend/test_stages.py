@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 from mycc.stages import observe
 
 X = np.arange(6.0).reshape(2, 3)
@@ -64,7 +65,9 @@ def test_abstract_arguments() -> None:
 
 def test_compiled_refuses_other_arguments() -> None:
     compiled = layer.lower(X, np.ones((3, 2))).compile()
-    with pytest.raises(TypeError, match=r"test_stages.py:\d+: layer was compiled for f64\[3,2\], got f32\[3,2\]"):
+    with pytest.raises(
+        TypeError, match=r"test_stages.py:\d+: layer was compiled for f64\[3,2\], got f32\[3,2\]"
+    ):
         compiled(X, np.ones((3, 2), np.float32))
     with pytest.raises(mycc.TreeError, match=r"test_stages.py:\d+: layer was compiled for arguments"):
         compiled((X, np.ones((3, 2))))
@@ -82,7 +85,9 @@ def test_static_and_hidden_arguments_in_stages() -> None:
 def test_stages_of_a_pullback() -> None:
     compiled = mycc.jit(lambda x: mycc.vjp(mnp.sin, x)).lower(0.5).compile()
     out, pullback = compiled(0.5)
-    np.testing.assert_allclose([float(out), float(pullback(2.0)[0])], [np.sin(0.5), 2 * np.cos(0.5)], rtol=1e-6)
+    np.testing.assert_allclose(
+        [float(out), float(pullback(2.0)[0])], [np.sin(0.5), 2 * np.cos(0.5)], rtol=1e-6
+    )
 
 
 def test_eval_shape() -> None:
