@@ -11,6 +11,7 @@ import numpy as np
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
+from mycc.dialects.errors import ConcretizationError
 from mycc.dialects.types import element_type, tensor
 from mycc.emit import broadcast, convert, operands
 from mycc.lowering import pytrees
@@ -419,7 +420,12 @@ def arange(
     given = [x for x in (start, stop, step) if x is not None]
     avals = [abstractify(x) for x in given]
     target = as_dtype(dtype, promote(avals)[0])
-    numbers = [x.item() if isinstance(x, (Array, np.ndarray, np.generic)) else x for x in given]
+    try:
+        numbers = [x.item() if isinstance(x, (Array, np.ndarray, np.generic)) else x for x in given]
+    except ConcretizationError:
+        raise ConcretizationError(
+            f"{user_line()}: arange with traced bounds has no static size; use start + step * arange(n) with a static n"
+        ) from None
     if stop is None:
         first, end = 0, numbers[0]
     else:

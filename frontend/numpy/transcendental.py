@@ -124,8 +124,9 @@ def _hypot(x: Value, y: Value) -> Value:
     degenerate = ops.compare("EQ", large, zero)
     ratio = ops.div(small, ops.select(degenerate, one, large))
     length = ops.mul(large, ops.sqrt(ops.add(one, ops.mul(ratio, ratio))))
-    infinite = ops.compare("EQ", large, ops.full_like(x, math.inf))
-    return ops.select(ops.or_(degenerate, infinite), large, length)
+    infinity = ops.full_like(x, math.inf)
+    infinite = ops.or_(ops.compare("EQ", x, infinity), ops.compare("EQ", y, infinity))
+    return ops.select(infinite, infinity, ops.select(degenerate, large, length))
 
 
 hypot = binary_function(
