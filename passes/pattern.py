@@ -40,6 +40,8 @@ Built: TypeAlias = "ir.Value | Sequence[ir.Value]"
 _REWRITES_PER_OP = 32
 _MIN_REWRITES = 10_000
 
+_DYNAMIC = ir.ShapedType.get_dynamic_size()
+
 # Of operations with more operands (concatenate) every pattern is tried.
 _MAX_KEY = 5
 
@@ -49,7 +51,7 @@ _PROGRAMS = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 
 @functools.cache
 def may_hold_program(name: str) -> bool:
-    """Whether regions of such operations, if they have any, are programs: not scalar functions as in a reduce."""
+    """Whether regions of such operations, if any, are programs and not scalar functions as in a reduce."""
     return name in _PROGRAMS or name.partition(".")[0] not in ("stablehlo", "chlo")
 
 
@@ -112,16 +114,27 @@ class Op:
     def producers(self) -> list[Op | None]:
         """For each operand the operation that defines it; None for a block's argument."""
         if self._producers is None:
-            views = self._views
-            self.operands = list(self.op.operands)
-            self._attributes = self.note = None
-            self._producers = []
-            for value in self.operands:
-                producer = views.get(hash(value))
-                self._producers.append(producer)
-                if producer is not None:
-                    producer._users.append(self)
-        return self._producers
+            self._read()
+        found: Any = self._producers
+        return found  # type: ignore[no-any-return]
+
+    def _read(self) -> tuple[str, ...]:
+        """Reads the operands; returns the name and those of the operations that define them."""
+        views = self._views
+        operands = self.operands = list(self.op.operands)
+        producers: list[Op | None] = []
+        names = [self.name]
+        for value in operands:
+            producer = views.get(hash(value))
+            producers.append(producer)
+            if producer is None:
+                names.append("")
+            else:
+                names.append(producer.name)
+                producer._users.append(self)
+        self._producers = producers
+        self._attributes = self.note = None
+        return tuple(names)
 
     @property
     def type(self) -> Any:
@@ -193,7 +206,7 @@ def static_shape(value: ir.Value) -> tuple[int, ...]:
 
 def _shape_of(type_: Any) -> tuple[int, ...]:
     shape = tuple(type_.shape)
-    if shape and min(shape) < 0:
+    if _DYNAMIC in shape:
         raise NoMatch
     return shape
 
@@ -244,7 +257,11 @@ class PatternSet:
         """The patterns that may match an operation, by its name and those of its operands' producers."""
         if op.name not in self._by_name:
             return ()
-        key = (op.name, *["" if p is None else p.name for p in op.producers()])
+        producers = op._producers
+        if producers is None:
+            key = op._read()
+        else:
+            key = (op.name, *["" if p is None else p.name for p in producers])
         found = self._candidates.get(key)
         if found is None:
             found = tuple(
@@ -342,7 +359,8 @@ class Rewriter:
                 values = values()
         news = [values] if isinstance(values, ir.Value) else list(values)
         for user in op._users:
-            self._touch(user)
+            user._producers = None
+            self._enqueue(user)
         for old, new in zip(op.results, news, strict=True):
             if old.type != new.type:
                 raise PassError(
@@ -369,19 +387,19 @@ class Rewriter:
         producers = op.producers()
         freed = [(op.operands[index], producers[index]) for index in operands]
         for index, value in operands.items():
-            op.op.operands[index] = value
+            op.op.operands[index] = op.operands[index] = value
             self._discover(value)
+            producer = producers[index] = self._views.get(hash(value))
+            if producer is not None:
+                producer._users.append(op)
         for name, attribute in (attributes or {}).items():
             op.op.attributes[name] = attribute
-        self.changed(op)
+        op._attributes = op.note = None
+        self._enqueue(op)
+        for user in op._users:
+            self._enqueue(user)
         self._released(freed)
         return True
-
-    def changed(self, op: Op) -> None:
-        """Says that ``op`` was changed in place: it and its users are looked at again."""
-        self._touch(op)
-        for user in op._users:
-            self._touch(user)
 
     def erase(self, op: Op) -> None:
         """Erases an operation whose results nobody uses."""
@@ -424,7 +442,7 @@ class Rewriter:
                 self._enqueue(producer)
             elif next(uses, None) is None:
                 for user in producer._users:
-                    self._touch(user)
+                    self._enqueue(user)
 
     def _discover(self, value: ir.Value) -> None:
         """Puts the operations that a pattern built for this value on the worklist."""
@@ -440,13 +458,8 @@ class Rewriter:
             # Not `view.operands`: the producers have no views yet.
             values += op.operands
 
-    def _touch(self, view: Op) -> None:
-        if not view._erased:
-            view._producers = None
-            self._enqueue(view)
-
     def _enqueue(self, view: Op) -> None:
-        if not view._queued:
+        if not view._queued and not view._erased:
             view._queued = True
             self._worklist.append(view)
 
