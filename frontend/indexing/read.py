@@ -167,7 +167,7 @@ class Parts:
         """The window of an array, in the order in which it lies there."""
         spans = [0 if n == 0 else (n - 1) * s + 1 for n, s in zip(self.sizes, self.steps, strict=True)]
         steps: list[int] | None = self.steps
-        if any(isinstance(s, Value) for s in self.starts):
+        if not all(isinstance(s, int) for s in self.starts):
             value = ops.dynamic_slice(value, self.start_values(), spans)
             starts = [0] * len(spans)
         else:
@@ -177,11 +177,11 @@ class Parts:
 
     def start_values(self) -> list[Value]:
         """The window's starts as scalars of one integer type."""
-        values = [s for s in self.starts if isinstance(s, Value)]
+        values = [s for s in self.starts if not isinstance(s, int)]
         wide = any(dtype_of(v.type) == INT64 for v in values)
         element = element_type(INT64 if wide else INT32)
         return [
-            ops.convert(s, element) if isinstance(s, Value) else ops.full(tensor((), element), s)
+            ops.full(tensor((), element), s) if isinstance(s, int) else ops.convert(s, element)
             for s in self.starts
         ]
 

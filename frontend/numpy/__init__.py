@@ -13,36 +13,23 @@ from mycc.numpy.arithmetic import (
     abs,
     absolute,
     add,
-    around,
-    ceil,
     divide,
-    divmod,
     fabs,
-    fix,
     float_power,
-    floor,
-    floor_divide,
     fmax,
     fmin,
-    fmod,
     maximum,
     minimum,
-    mod,
-    modf,
     multiply,
     negative,
     positive,
     pow,
     power,
     reciprocal,
-    remainder,
-    rint,
-    round,
     sign,
     square,
     subtract,
     true_divide,
-    trunc,
 )
 from mycc.numpy.bits import (
     bitwise_and,
@@ -72,18 +59,9 @@ from mycc.numpy.complexes import (
     real,
 )
 from mycc.numpy.contraction import (
-    cross,
     dot,
-    inner,
-    kron,
     matmul,
-    matvec,
-    outer,
     tensordot,
-    trace,
-    vdot,
-    vecdot,
-    vecmat,
 )
 from mycc.numpy.counting import (
     bincount,
@@ -92,20 +70,12 @@ from mycc.numpy.counting import (
     histogram2d,
     histogram_bin_edges,
     histogramdd,
-    in1d,
-    intersect1d,
-    isin,
-    setdiff1d,
-    setxor1d,
-    union1d,
-    unique,
-    unique_all,
-    unique_counts,
-    unique_inverse,
-    unique_values,
+)
+from mycc.numpy.covariance import (
+    corrcoef,
+    cov,
 )
 from mycc.numpy.creation import (
-    arange,
     array,
     asarray,
     astype,
@@ -117,9 +87,6 @@ from mycc.numpy.creation import (
     fromiter,
     full,
     full_like,
-    geomspace,
-    linspace,
-    logspace,
     ones,
     ones_like,
     zeros,
@@ -281,6 +248,12 @@ from mycc.numpy.logic import (
     logical_xor,
     not_equal,
 )
+from mycc.numpy.means import (
+    average,
+    mean,
+    std,
+    var,
+)
 from mycc.numpy.namespace import (
     __array_api_version__,
     __array_namespace_info__,
@@ -300,8 +273,42 @@ from mycc.numpy.namespace import (
     set_printoptions,
     single,
 )
+from mycc.numpy.nans import (
+    nanmax,
+    nanmean,
+    nanmin,
+    nanprod,
+    nanstd,
+    nansum,
+    nanvar,
+)
 from mycc.numpy.padding import (
     pad,
+)
+from mycc.numpy.products import (
+    cross,
+    inner,
+    kron,
+    matvec,
+    outer,
+    trace,
+    vdot,
+    vecdot,
+    vecmat,
+)
+from mycc.numpy.quantiles import (
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    percentile,
+    quantile,
+)
+from mycc.numpy.ranges import (
+    arange,
+    geomspace,
+    linspace,
+    logspace,
 )
 from mycc.numpy.rearranging import (
     delete,
@@ -321,16 +328,27 @@ from mycc.numpy.reductions import (
     amax,
     amin,
     any,
-    average,
     count_nonzero,
     max,
-    mean,
     min,
     prod,
     ptp,
-    std,
     sum,
-    var,
+)
+from mycc.numpy.rounding import (
+    around,
+    ceil,
+    divmod,
+    fix,
+    floor,
+    floor_divide,
+    fmod,
+    mod,
+    modf,
+    remainder,
+    rint,
+    round,
+    trunc,
 )
 from mycc.numpy.searching import (
     argmax,
@@ -352,6 +370,19 @@ from mycc.numpy.selection import (
     piecewise,
     select,
     where,
+)
+from mycc.numpy.sets import (
+    in1d,
+    intersect1d,
+    isin,
+    setdiff1d,
+    setxor1d,
+    union1d,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
 )
 from mycc.numpy.shapes import (
     atleast_1d,
@@ -381,23 +412,6 @@ from mycc.numpy.sorting import (
     partition,
     sort,
     sort_complex,
-)
-from mycc.numpy.statistics import (
-    corrcoef,
-    cov,
-    median,
-    nanmax,
-    nanmean,
-    nanmedian,
-    nanmin,
-    nanpercentile,
-    nanprod,
-    nanquantile,
-    nanstd,
-    nansum,
-    nanvar,
-    percentile,
-    quantile,
 )
 from mycc.numpy.transcendental import (
     acos,

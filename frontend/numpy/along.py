@@ -61,7 +61,7 @@ class _Aligned:
         rest = [1 if d == self.axis else n for d, n in enumerate(aval.shape)]
         try:
             common = np.broadcast_shapes(
-                tuple(rest), known.shape[: self.axis] + (1,) + known.shape[self.axis + 1 :]
+                tuple(rest), (*known.shape[: self.axis], 1, *known.shape[self.axis + 1 :])
             )
         except ValueError:
             raise ValueError(
@@ -216,8 +216,8 @@ def put(
         An array of a's shape.
     """
     from mycc.indexing.write import write
-    from mycc.numpy.arithmetic import remainder
     from mycc.numpy.rearranging import resize
+    from mycc.numpy.rounding import remainder
     from mycc.numpy.shapes import ravel, reshape
 
     _new_only("put", inplace)
@@ -246,9 +246,10 @@ def place(arr: ArrayLike, mask: ArrayLike, vals: ArrayLike, *, inplace: bool = F
         An array of arr's shape.
     """
     from mycc.indexing import take
-    from mycc.numpy.arithmetic import remainder, subtract
+    from mycc.numpy.arithmetic import subtract
     from mycc.numpy.creation import astype
     from mycc.numpy.cumulative import cumsum
+    from mycc.numpy.rounding import remainder
     from mycc.numpy.selection import where
     from mycc.numpy.shapes import ravel, reshape
 
@@ -275,8 +276,8 @@ def choose(
     Returns:
         An array of the common shape.
     """
-    from mycc.numpy.arithmetic import remainder
     from mycc.numpy.joining import stack
+    from mycc.numpy.rounding import remainder
     from mycc.numpy.shapes import broadcast_arrays, expand_dims, shaped
 
     if mode not in ("clip", "wrap"):

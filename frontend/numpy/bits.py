@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.types import dtype_of, element_type
+from mycc.dialects.types import dtype_of, element_type, tensor
 from mycc.emit import convert, operands
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.support import inexact_operands, kind_of, require
@@ -94,7 +94,7 @@ def _gcd(x: Value, y: Value) -> Value:
     def goes_on(a: Value, b: Value) -> Value:
         left = ops.compare("NE", b, ops.full_like(b, 0))
         ndim = len(b.type.shape)
-        start = ops.full(ops.tensor((), ops.BOOL), False)
+        start = ops.full(tensor((), ops.BOOL), False)
         return ops.reduce(left, start, range(ndim), ops.or_) if ndim else left
 
     def step(a: Value, b: Value) -> list[Value]:
@@ -211,14 +211,14 @@ def ldexp(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return wrap(x, AbstractValue(both.shape, aval.dtype, aval.weak_type))
 
 
-def _power_of_two(n: Value, dtype: np.dtype[object]) -> Value:
+def _power_of_two(n: Value, dtype: np.dtype[Any]) -> Value:
     digits = _MANTISSA[dtype.name]
     width = dtype.itemsize * 8
     bias = 2 ** (width - 2 - digits) - 1
     limited = ops.clamp(
-        ops.full(ops.tensor((), ops.element_of(n)), -bias + 1),
+        ops.full(tensor((), ops.element_of(n)), -bias + 1),
         n,
-        ops.full(ops.tensor((), ops.element_of(n)), bias),
+        ops.full(tensor((), ops.element_of(n)), bias),
     )
     integer = ops.convert(limited, element_type(np.dtype(f"int{width}")))
     field = ops.shift_left(ops.add(integer, ops.full_like(integer, bias)), ops.full_like(integer, digits))

@@ -11,18 +11,16 @@ import numpy as np
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
-from mycc.dialects.errors import ConcretizationError
 from mycc.dialects.types import element_type, tensor
-from mycc.emit import broadcast, convert, operands
+from mycc.emit import broadcast, convert
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.support import Shape, as_dtype, is_complex, is_inexact, kind_of, shape_of
+from mycc.numpy.support import BOOL, Shape, as_dtype, is_complex, kind_of, shape_of
 from mycc.source import user_line
 from mycc.trace import Tracer, current
 from mycc.types import ArrayLike, DTypeLike, abstractify, default_dtype, promote
 
 __all__ = [
-    "arange",
     "array",
     "asarray",
     "astype",
@@ -34,9 +32,6 @@ __all__ = [
     "fromiter",
     "full",
     "full_like",
-    "geomspace",
-    "linspace",
-    "logspace",
     "ones",
     "ones_like",
     "zeros",
@@ -44,7 +39,7 @@ __all__ = [
 ]
 
 _FLOAT32 = default_dtype("f")
-_ON_HOST = 1 << 16
+ON_HOST = 1 << 16
 """Up to so many elements a new array is filled on the host: that costs less than compiling a program."""
 
 
@@ -124,7 +119,7 @@ def asarray(
 
 def _converted(x: Any, dtype: np.dtype[Any] | None) -> Array:
     if isinstance(x, Array):
-        return x if dtype in (None, x.dtype) and not (dtype and x.weak_type) else _cast(x, dtype)
+        return x if dtype in (None, x.dtype) and not (dtype and x.weak_type) else cast(x, dtype)
     if isinstance(x, (bool, int, float, complex)):
         aval = abstractify(x)
         host = np.asarray(x, aval.dtype if dtype is None else dtype)
@@ -149,7 +144,7 @@ def _of_numpy(x: np.ndarray[Any, Any], dtype: np.dtype[Any] | None) -> Array:
 
 
 def _host_cast(x: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
-    if is_complex(x.dtype) and not is_complex(dtype) and dtype != bool:
+    if is_complex(x.dtype) and not is_complex(dtype) and dtype != BOOL:
         x = x.real
     with np.errstate(all="ignore"):
         return x.astype(dtype)
@@ -200,7 +195,7 @@ def _numbers_dtype(leaves: Sequence[Any]) -> np.dtype[Any]:
 
 
 @operation
-def _cast(x: ArrayLike, dtype: Any) -> Array:
+def cast(x: ArrayLike, dtype: Any) -> Array:
     value, aval = lift(x)
     target = aval.dtype if dtype is None else dtype
     return wrap(
@@ -211,7 +206,7 @@ def _cast(x: ArrayLike, dtype: Any) -> Array:
 
 def _copied(x: Array) -> Array:
     if isinstance(x, Tracer) or current() is not None:
-        return _cast(x, None)
+        return cast(x, None)
     return Array._from_numpy(np.array(x._numpy()), x._aval)
 
 
@@ -243,7 +238,7 @@ def astype(x: ArrayLike, dtype: DTypeLike, /, *, copy: bool = False, device: Any
     """
     target = as_dtype(dtype, _FLOAT32)
     same = isinstance(x, Array) and x.dtype == target and not x.weak_type
-    result = x if same else _cast(x, target)
+    result = x if same else cast(x, target)
     assert isinstance(result, Array)
     if same and copy:
         result = _copied(result)
@@ -289,7 +284,7 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike | None = None, *,
         >>> mnp.full((2,), 7)
         Array([7, 7], dtype=int32)
     """
-    return _on(
+    return on_device(
         device,
         _filled("full", shape_of("full", shape), fill_value, None if dtype is None else as_dtype(dtype)),
     )
@@ -297,17 +292,17 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike | None = None, *,
 
 def zeros(shape: Shape, dtype: DTypeLike | None = None, *, device: Any = None) -> Array:
     """An array of zeros, float32 unless said otherwise."""
-    return _on(device, _filled("zeros", shape_of("zeros", shape), 0, as_dtype(dtype, _FLOAT32)))
+    return on_device(device, _filled("zeros", shape_of("zeros", shape), 0, as_dtype(dtype, _FLOAT32)))
 
 
 def ones(shape: Shape, dtype: DTypeLike | None = None, *, device: Any = None) -> Array:
     """An array of ones, float32 unless said otherwise."""
-    return _on(device, _filled("ones", shape_of("ones", shape), 1, as_dtype(dtype, _FLOAT32)))
+    return on_device(device, _filled("ones", shape_of("ones", shape), 1, as_dtype(dtype, _FLOAT32)))
 
 
 def empty(shape: Shape, dtype: DTypeLike | None = None, *, device: Any = None) -> Array:
     """An array whose numbers are of no matter: zeros."""
-    return _on(device, _filled("empty", shape_of("empty", shape), 0, as_dtype(dtype, _FLOAT32)))
+    return on_device(device, _filled("empty", shape_of("empty", shape), 0, as_dtype(dtype, _FLOAT32)))
 
 
 def full_like(
@@ -319,28 +314,28 @@ def full_like(
     device: Any = None,
 ) -> Array:
     """An array like another in shape and dtype, filled with a value."""
-    return _on(device, _like("full_like", a, fill_value, dtype, shape))
+    return on_device(device, _like("full_like", a, fill_value, dtype, shape))
 
 
 def zeros_like(
     a: ArrayLike, dtype: DTypeLike | None = None, shape: Shape | None = None, *, device: Any = None
 ) -> Array:
     """Zeros in the shape and dtype of another array."""
-    return _on(device, _like("zeros_like", a, 0, dtype, shape))
+    return on_device(device, _like("zeros_like", a, 0, dtype, shape))
 
 
 def ones_like(
     a: ArrayLike, dtype: DTypeLike | None = None, shape: Shape | None = None, *, device: Any = None
 ) -> Array:
     """Ones in the shape and dtype of another array."""
-    return _on(device, _like("ones_like", a, 1, dtype, shape))
+    return on_device(device, _like("ones_like", a, 1, dtype, shape))
 
 
 def empty_like(
     a: ArrayLike, dtype: DTypeLike | None = None, shape: Shape | None = None, *, device: Any = None
 ) -> Array:
     """An array in the shape and dtype of another, whose numbers are of no matter: zeros."""
-    return _on(device, _like("empty_like", a, 0, dtype, shape))
+    return on_device(device, _like("empty_like", a, 0, dtype, shape))
 
 
 def _like(
@@ -352,7 +347,7 @@ def _like(
     return _filled(name, sizes, fill_value, as_dtype(dtype, aval.dtype), weak)
 
 
-def _on(device: Any, x: Array) -> Array:
+def on_device(device: Any, x: Array) -> Array:
     return x if device is None else x.to_device(device)
 
 
@@ -365,7 +360,7 @@ def _filled(
         dtype, weak_type = aval.dtype, aval.weak_type
     if not number:
         return _spread(name, shape, value, dtype, weak_type)
-    if current() is None and math.prod(shape) <= _ON_HOST:
+    if current() is None and math.prod(shape) <= ON_HOST:
         return made(lambda: np.full(shape, value, dtype), weak_type)
     return _splat(shape, value, dtype, weak_type)
 
@@ -395,179 +390,6 @@ def _spread(name: str, shape: tuple[int, ...], value: ArrayLike, dtype: Any, wea
 
 
 # ---- Ranges --------------------------------------------------------------------------------------
-
-
-def arange(
-    start: Any, stop: Any = None, step: Any = None, dtype: DTypeLike | None = None, *, device: Any = None
-) -> Array:
-    """Evenly spaced numbers in the half-open interval [start, stop).
-
-    Args:
-        start: the first number; the end, from zero, if it is given alone.
-        stop: the end.
-        step: the distance of two numbers.
-        dtype: of the result; default: that of the arguments together.
-        device: where to put it.
-
-    Returns:
-        An array of one dimension. All arguments must be known while tracing.
-
-    Example:
-        >>> import mycc.numpy as mnp
-        >>> mnp.arange(3)
-        Array([0, 1, 2], dtype=int32)
-    """
-    given = [x for x in (start, stop, step) if x is not None]
-    avals = [abstractify(x) for x in given]
-    target = as_dtype(dtype, promote(avals)[0])
-    try:
-        numbers = [x.item() if isinstance(x, (Array, np.ndarray, np.generic)) else x for x in given]
-    except ConcretizationError:
-        raise ConcretizationError(
-            f"{user_line()}: arange with traced bounds has no static size; use start + step * arange(n) with a static n"
-        ) from None
-    if stop is None:
-        first, end = 0, numbers[0]
-    else:
-        first, end = numbers[0], numbers[1]
-    pace = numbers[-1] if step is not None else 1
-    if pace == 0:
-        raise ValueError(f"{user_line()}: arange got step=0")
-    size = max(0, math.ceil((end - first) / pace))
-    if current() is None and size <= _ON_HOST:
-        return _on(device, made(lambda: _arange_on_host(first, pace, size, target)))
-    return _on(device, _arange(first, pace, size, target))
-
-
-def _arange_on_host(first: Any, pace: Any, size: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    wide = (
-        np.arange(size)
-        if isinstance(first, int) and isinstance(pace, int)
-        else np.arange(size, dtype=np.float64)
-    )
-    return (first + wide * pace).astype(dtype)
-
-
-@operation
-def _arange(first: Any, pace: Any, size: int, dtype: Any) -> Array:
-    exact = isinstance(first, int) and isinstance(pace, int)
-    numeric = (
-        dtype
-        if exact and dtype != bool
-        else np.dtype(np.float32 if is_inexact(dtype) and dtype != np.float64 else np.float64)
-    )
-    if not exact and size <= _ON_HOST:
-        value, _ = lift(_arange_on_host(first, pace, size, dtype))
-        return wrap(value, AbstractValue((size,), dtype))
-    value = ops.iota(tensor((size,), element_type(numeric)), 0)
-    if pace != 1:
-        value = ops.mul(value, ops.full_like(value, pace))
-    if first != 0:
-        value = ops.add(value, ops.full_like(value, first))
-    return wrap(convert(value, numeric, dtype), AbstractValue((size,), dtype))
-
-
-@operation
-def linspace(
-    start: ArrayLike,
-    stop: ArrayLike,
-    num: int = 50,
-    endpoint: bool = True,
-    retstep: bool = False,
-    dtype: DTypeLike | None = None,
-    axis: int = 0,
-) -> Any:
-    """Evenly spaced numbers between two numbers, or between two arrays.
-
-    Args:
-        start: the first number.
-        stop: the last, or, without ``endpoint``, the one after it.
-        num: how many.
-        endpoint: whether ``stop`` is among them.
-        retstep: whether to return the distance too.
-        dtype: of the result; default: float32, or the arguments' float dtype.
-        axis: where the new dimension goes.
-
-    Returns:
-        The array, of the arguments' shape and a dimension of size num; with ``retstep`` also the distance.
-
-    Example:
-        >>> import mycc.numpy as mnp
-        >>> mnp.linspace(0, 1, 3)
-        Array([0. , 0.5, 1. ], dtype=float32)
-    """
-    if num < 0:
-        raise ValueError(f"{user_line()}: linspace got num={num}; it cannot be negative")
-    avals = [abstractify(start), abstractify(stop)]
-    promoted = promote(avals)[0]
-    target = as_dtype(dtype, promoted if is_inexact(promoted) else _FLOAT32)
-    numeric = target if is_inexact(target) else promoted if is_inexact(promoted) else _FLOAT32
-    (first, last), aval = operands("linspace", start, stop, to=numeric)
-    shape = aval.shape
-    place = axis % (len(shape) + 1)
-    whole = (*shape[:place], num, *shape[place:])
-    type_ = tensor(whole, element_type(numeric))
-    others = [d for d in range(len(whole)) if d != place]
-    intervals = num - 1 if endpoint else num
-    if intervals > 0:
-        part = ops.div(ops.iota(type_, place), ops.full(type_, intervals))
-        left = ops.broadcast_in_dim(first, whole, others)
-        right = ops.broadcast_in_dim(last, whole, others)
-        # Weighted, both ends come out exactly.
-        value = ops.add(ops.mul(left, ops.sub(ops.full(type_, 1), part)), ops.mul(right, part))
-        if endpoint and num > 1:
-            at_end = ops.compare(
-                "EQ", ops.iota(tensor(whole, ops.I32), place), ops.full(tensor(whole, ops.I32), num - 1)
-            )
-            value = ops.select(at_end, right, value)
-        step = ops.div(ops.sub(last, first), ops.full_like(first, intervals))
-    else:
-        value = ops.broadcast_in_dim(first, whole, others)
-        step = ops.full_like(first, math.nan)
-    if not is_inexact(target):
-        value = ops.floor(value)
-    result = wrap(convert(value, numeric, target), AbstractValue(whole, target))
-    return (result, wrap(step, AbstractValue(shape, numeric))) if retstep else result
-
-
-@operation
-def logspace(
-    start: ArrayLike,
-    stop: ArrayLike,
-    num: int = 50,
-    endpoint: bool = True,
-    base: ArrayLike = 10.0,
-    dtype: DTypeLike | None = None,
-    axis: int = 0,
-) -> Array:
-    """Numbers evenly spaced on a logarithmic scale: ``base ** linspace(start, stop, num)``."""
-    from mycc.numpy.arithmetic import power
-
-    result = power(base, linspace(start, stop, num, endpoint, False, None, axis))
-    return result if dtype is None else _cast(result, as_dtype(dtype))
-
-
-@operation
-def geomspace(
-    start: ArrayLike,
-    stop: ArrayLike,
-    num: int = 50,
-    endpoint: bool = True,
-    dtype: DTypeLike | None = None,
-    axis: int = 0,
-) -> Array:
-    """Numbers in geometric progression from start to stop, which have one sign.
-
-    Returns:
-        An array as `linspace`'s.
-    """
-    from mycc.numpy.arithmetic import abs, multiply, sign
-    from mycc.numpy.transcendental import exp, log
-
-    target = as_dtype(dtype, promote([abstractify(start), abstractify(stop)])[0])
-    powers = exp(linspace(log(abs(start)), log(abs(stop)), num, endpoint, False, None, axis))
-    result = multiply(sign(_cast(start, powers.dtype)), powers)
-    return result if result.dtype == target or dtype is None else _cast(result, target)
 
 
 def fromfunction(

@@ -44,8 +44,8 @@ work."""
 def running(value: Value, axis: int, fold: Fold, neutral: Any) -> Value:
     """The folds of all prefixes along an axis: logarithmically many steps, and work linear in the length.
 
-    Pairs are folded, the prefixes of the pairs found, and the positions between them filled in (Blelloch, "Prefix
-    sums and their applications", 1990).
+    Pairs are folded, the prefixes of the pairs found, and the positions between them filled in (Blelloch,
+    "Prefix sums and their applications", 1990).
     """
     size = value.type.shape[axis]
     if size <= _DIRECT:
@@ -368,10 +368,11 @@ def unwrap(p: ArrayLike, discont: float | None = None, axis: int = -1, period: f
     """
     from mycc.indexing import take
     from mycc.numpy.arithmetic import abs as magnitude
-    from mycc.numpy.arithmetic import add, mod, subtract
+    from mycc.numpy.arithmetic import add, subtract
     from mycc.numpy.creation import asarray, astype
     from mycc.numpy.joining import concatenate
     from mycc.numpy.logic import equal, greater, less, logical_and
+    from mycc.numpy.rounding import mod
     from mycc.numpy.selection import where
 
     angles = astype(asarray(p), inexact_dtype(abstractify(p).dtype))

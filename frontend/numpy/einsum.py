@@ -79,7 +79,7 @@ def einsum_path(subscripts: Any, /, *operands: Any, optimize: Any = "greedy") ->
     """The order of contractions that NumPy would choose; see `numpy.einsum_path`."""
     import numpy as np
 
-    hosts = [
+    hosts: list[Any] = [
         x if isinstance(x, (str, list)) else np.broadcast_to(np.float32(0), abstractify(x).shape)
         for x in operands
     ]

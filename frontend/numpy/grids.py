@@ -281,7 +281,7 @@ def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: 
     whole = [0] * len(places)
     for place, (_, aval) in zip(places, lifted, strict=True):
         whole[place] = aval.size
-    results = []
+    results: list[Array] = []
     for place, (value, aval) in zip(places, lifted, strict=True):
         shape = tuple(n if d == place or not sparse else 1 for d, n in enumerate(whole))
         spread = ops.broadcast_in_dim(ops.reshape(value, (aval.size,)), shape, (place,))

@@ -62,8 +62,8 @@ def interp(
     Returns:
         A float array of x's shape.
     """
-    from mycc.numpy.arithmetic import remainder
     from mycc.numpy.joining import concatenate
+    from mycc.numpy.rounding import remainder
     from mycc.numpy.sorting import argsort
 
     if (
@@ -125,7 +125,7 @@ def polyval(p: ArrayLike, x: ArrayLike) -> Array:
     from mycc.numpy.joining import unstack
 
     coefficients = asarray(p)
-    result: Any = zeros_like(x)
+    result = zeros_like(x)
     for c in unstack(coefficients):
         result = add(multiply(result, x), c)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -250,8 +251,8 @@ def _cut(name: str, ary: ArrayLike, indices_or_sections: Any, axis: int, uneven:
             )
         small, larger = divmod(size, count)
         bounds = [i * small + min(i, larger) for i in range(count + 1)]
-    results = []
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    results: list[Array] = []
+    for start, end in itertools.pairwise(bounds):
         starts, limits = [0] * len(aval.shape), list(aval.shape)
         starts[place], limits[place] = max(start, 0), max(end, max(start, 0))
         part = ops.slice_(value, starts, limits)

@@ -12,6 +12,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import tensor
 from mycc.emit import operands
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.support import BOOL, inexact_operands, is_complex, is_float, is_inexact
@@ -243,9 +244,7 @@ def _tolerance(y: Value, aval: AbstractValue, rtol: ArrayLike, atol: ArrayLike) 
 
 def _all(value: Value) -> Value:
     ndim = len(value.type.shape)
-    return (
-        ops.reduce(value, ops.full(ops.tensor((), ops.BOOL), True), range(ndim), ops.and_) if ndim else value
-    )
+    return ops.reduce(value, ops.full(tensor((), ops.BOOL), True), range(ndim), ops.and_) if ndim else value
 
 
 @operation

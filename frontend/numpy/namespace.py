@@ -128,7 +128,8 @@ def save(file: Any, arr: Any, allow_pickle: bool = True) -> None:
 
 def savez(file: Any, *args: Any, **kwds: Any) -> None:
     """Write several arrays to a ``.npz`` file."""
-    np.savez(file, *(np.asarray(a) for a in args), **{k: np.asarray(v) for k, v in kwds.items()})
+    named: dict[str, Any] = {k: np.asarray(v) for k, v in kwds.items()}
+    np.savez(file, *(np.asarray(a) for a in args), **named)
 
 
 def load(file: Any, *args: Any, **kwargs: Any) -> Any:

@@ -217,7 +217,7 @@ def _along(factors: np.ndarray[Any, Any], like: Value, axis: int) -> Value:
 
 
 def _ramps(value: Value, aval: AbstractValue, axis: int, low: int, high: int, ends: tuple[Any, Any]) -> Value:
-    from mycc.numpy.creation import linspace
+    from mycc.numpy.ranges import linspace
     from mycc.numpy.shapes import broadcast_to
 
     size = value.type.shape[axis]
@@ -238,10 +238,10 @@ def _ramps(value: Value, aval: AbstractValue, axis: int, low: int, high: int, en
 def _statistics(
     value: Value, aval: AbstractValue, axis: int, low: int, high: int, mode: str, counts: tuple[int, int]
 ) -> Value:
+    from mycc.numpy.means import mean
+    from mycc.numpy.quantiles import median
     from mycc.numpy.reductions import max as maximum
-    from mycc.numpy.reductions import mean
     from mycc.numpy.reductions import min as minimum
-    from mycc.numpy.statistics import median
 
     compute: Any = {"maximum": maximum, "minimum": minimum, "mean": mean, "median": median}[mode]
     size = value.type.shape[axis]

@@ -12,6 +12,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import tensor
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.support import Axis, Shape, axes_of, axis_of, shape_of
 from mycc.source import user_line
@@ -225,8 +226,8 @@ def _repeated(a: ArrayLike, repeats: int, axis: int | None) -> Array:
 @operation
 def _positions(repeats: ArrayLike, size: int, length: int) -> Array:
     """For each repeated element the position it comes from."""
-    from mycc.numpy.creation import arange
     from mycc.numpy.cumulative import cumsum
+    from mycc.numpy.ranges import arange
     from mycc.numpy.searching import searchsorted
     from mycc.numpy.selection import clip
     from mycc.numpy.shapes import broadcast_to, ravel
@@ -242,7 +243,7 @@ def resize(a: ArrayLike, new_shape: Shape) -> Array:
     sizes = shape_of("resize", new_shape)
     count = math.prod(sizes)
     if aval.size == 0:
-        return wrap(ops.full(ops.tensor(sizes, ops.element_of(value)), 0), AbstractValue(sizes, aval.dtype))
+        return wrap(ops.full(tensor(sizes, ops.element_of(value)), 0), AbstractValue(sizes, aval.dtype))
     copies = -(-count // aval.size)
     flat = ops.reshape(value, (aval.size,))
     spread = ops.reshape(ops.broadcast_in_dim(flat, (copies, aval.size), (1,)), (copies * aval.size,))

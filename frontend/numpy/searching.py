@@ -297,7 +297,7 @@ def take(
         Array([30, 10], dtype=int32)
     """
     no_out("take", out)
-    from mycc.numpy.arithmetic import remainder
+    from mycc.numpy.rounding import remainder
     from mycc.numpy.shapes import ravel
 
     if isinstance(indices, (list, tuple)):

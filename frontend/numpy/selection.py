@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
@@ -21,6 +21,14 @@ from mycc.types import ArrayLike, abstractify, promote
 __all__ = ["clip", "heaviside", "nan_to_num", "piecewise", "select", "where"]
 
 Value: TypeAlias = ir.Value
+
+
+@overload
+def where(condition: ArrayLike, x: ArrayLike, y: ArrayLike, /) -> Array: ...
+@overload
+def where(
+    condition: ArrayLike, /, *, size: int | None = None, fill_value: Any = None
+) -> tuple[Array, ...]: ...
 
 
 def where(
@@ -120,7 +128,7 @@ def piecewise(
     """
     conditions = list(condlist) if isinstance(condlist, (list, tuple)) else [condlist]
     if conditions and isinstance(conditions[0], (bool, np.bool_)):
-        conditions = [conditions]  # type: ignore[list-item]
+        conditions = [conditions]
     functions = list(funclist)
     if len(functions) == len(conditions):
         functions.append(0)

@@ -95,7 +95,7 @@ def shape_of(name: str, shape: Any) -> tuple[int, ...]:
         TypeError: a size is no integer.
     """
     try:
-        sizes = (operator.index(shape),)
+        sizes: tuple[int, ...] = (operator.index(shape),)
     except TypeError:
         try:
             sizes = tuple(operator.index(n) for n in shape)

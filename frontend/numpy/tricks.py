@@ -14,10 +14,12 @@ from mycc.dialects import ops
 from mycc.dialects.types import element_type
 from mycc.emit import convert
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.arithmetic import add, floor_divide, multiply, remainder
-from mycc.numpy.creation import arange, asarray, linspace
+from mycc.numpy.arithmetic import add, multiply
+from mycc.numpy.creation import asarray
 from mycc.numpy.grids import diag_indices, tril_indices, triu_indices
-from mycc.numpy.joining import concatenate
+from mycc.numpy.joining import concatenate, unstack
+from mycc.numpy.ranges import arange, linspace
+from mycc.numpy.rounding import floor_divide, remainder
 from mycc.numpy.selection import clip, where
 from mycc.numpy.shapes import moveaxis, ravel, reshape
 from mycc.numpy.support import BOOL, INT32, axis_of, shape_of
@@ -86,7 +88,8 @@ class _Joiner:
 def _range(e: slice) -> Array:
     start = 0 if e.start is None else e.start
     if isinstance(e.step, complex):
-        return linspace(start, e.stop, int(abs(e.step)))
+        samples: Array = linspace(start, e.stop, int(abs(e.step)))
+        return samples
     return arange(start, e.stop, 1 if e.step is None else e.step)
 
 
@@ -157,9 +160,8 @@ def ravel_multi_index(
         An integer array.
     """
     sizes = shape_of("ravel_multi_index", dims)
-    parts = [
-        asarray(p) for p in (multi_index if isinstance(multi_index, (list, tuple)) else list(multi_index))
-    ]  # type: ignore[arg-type]
+    each: Any = multi_index if isinstance(multi_index, (list, tuple)) else unstack(asarray(multi_index))
+    parts = [asarray(p) for p in each]
     if len(parts) != len(sizes) or mode not in ("raise", "clip", "wrap") or order not in ("C", "F"):
         raise ValueError(
             f"{user_line()}: ravel_multi_index got {len(parts)} index arrays for {len(sizes)} dimensions, "

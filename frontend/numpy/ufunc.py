@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,7 +34,7 @@ def unary_function(
     inexact: bool = False,
     result: str = "same",
     counted: bool = False,
-    other: dict[str, Callable[[Value], Value]] | None = None,
+    other: Mapping[str, Callable[[Value], Value]] | None = None,
 ) -> Unary:
     """An elementwise function of one array.
 
@@ -58,7 +58,8 @@ def unary_function(
         _check(name, aval, kind, kinds)
         return wrap(builders.get(kind, build)(value), _result(aval, result))
 
-    return _named(function, name, summary, "x: an array or number", result)
+    made: Unary = _named(function, name, summary, "x: an array or number", result)
+    return made
 
 
 def binary_function(
@@ -70,7 +71,7 @@ def binary_function(
     inexact: bool = False,
     result: str = "same",
     counted: bool = False,
-    other: dict[str, Callable[[Value, Value], Value]] | None = None,
+    other: Mapping[str, Callable[[Value, Value], Value]] | None = None,
 ) -> Binary:
     """An elementwise function of two arrays, which are promoted to one dtype and broadcast to one shape.
 
@@ -87,7 +88,9 @@ def binary_function(
         _check(name, aval, kind, kinds)
         return wrap(builders.get(kind, build)(left, right), _result(aval, result))
 
-    return _named(function, name, summary, "x, y: arrays or numbers whose shapes broadcast together", result)
+    pair = "x, y: arrays or numbers whose shapes broadcast together"
+    made: Binary = _named(function, name, summary, pair, result)
+    return made
 
 
 def _check(name: str, aval: AbstractValue, kind: str, kinds: str) -> None:

@@ -23,7 +23,9 @@ def _assert_like(name: str, ours: Any, theirs: Any, rtol: float, atol: float) ->
     found = np.asarray(ours)
     assert found.shape == expected.shape, f"{name}: shape {found.shape}, NumPy's is {expected.shape}"
     kinds = {"i": "i", "u": "iu", "f": "f", "c": "c", "b": "b"}
-    assert found.dtype.kind in kinds[expected.dtype.kind], f"{name}: dtype {found.dtype}, NumPy's is {expected.dtype}"
+    assert found.dtype.kind in kinds[expected.dtype.kind], (
+        f"{name}: dtype {found.dtype}, NumPy's is {expected.dtype}"
+    )
     np.testing.assert_allclose(found, expected.astype(found.dtype), rtol=rtol, atol=atol, err_msg=name)
 
 

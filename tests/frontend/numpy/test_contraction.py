@@ -149,7 +149,9 @@ def test_any_subscripts(first, second, third, data):
     sizes = dict(zip("abcd", (2, 3, 1, 4), strict=True))
     every = sorted(set("".join(words)))
     output = "".join(data.draw(st.permutations(every))[: data.draw(st.integers(0, len(every)))])
-    arrays = [np.arange(1, 1 + np.prod([sizes[c] for c in w])).reshape([sizes[c] for c in w]) % 7 for w in words]
+    arrays = [
+        np.arange(1, 1 + np.prod([sizes[c] for c in w])).reshape([sizes[c] for c in w]) % 7 for w in words
+    ]
     arrays = [x.astype(np.float32) for x in arrays]
     subscripts = f"{','.join(words)}->{output}"
     np.testing.assert_allclose(mnp.einsum(subscripts, *arrays), np.einsum(subscripts, *arrays), rtol=1e-5)

@@ -9,7 +9,19 @@ import pytest
 
 
 def test_arrays_of_data(assert_like):
-    for data in (3, 2.5, 1j, True, [1, 2], [[1.0], [2.0]], [], [[], []], (1, 2.0), range(3), np.float64([1, 2])):
+    for data in (
+        3,
+        2.5,
+        1j,
+        True,
+        [1, 2],
+        [[1.0], [2.0]],
+        [],
+        [[], []],
+        (1, 2.0),
+        range(3),
+        np.float64([1, 2]),
+    ):
         ours = mnp.array(data)
         assert_like(repr(data), ours, np.asarray(data, ours.dtype), 0, 0)
     x = mnp.ones(2)
@@ -113,7 +125,13 @@ def test_filled(assert_like):
 
 def test_filled_under_jit():
     def program(x):
-        return [mnp.zeros((2, 3)) + x, mnp.full((2,), x), mnp.arange(4) * x, mnp.arange(200_000)[-1] + x, mnp.ones_like(x)]
+        return [
+            mnp.zeros((2, 3)) + x,
+            mnp.full((2,), x),
+            mnp.arange(4) * x,
+            mnp.arange(200_000)[-1] + x,
+            mnp.ones_like(x),
+        ]
 
     zeros, full, ramp, last, one = mycc.jit(program)(np.int32(2))
     assert zeros.tolist() == [[2, 2, 2], [2, 2, 2]]

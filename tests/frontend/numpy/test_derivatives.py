@@ -165,5 +165,9 @@ def test_second_derivatives(name):
         return grad(lambda x: (grad(value_of(np_, CASES[name]))(x) * direction).sum())
 
     np.testing.assert_allclose(
-        mycc.jit(along(mnp, mycc.grad))(X), jax.jit(along(jnp, jax.grad))(X), rtol=1e-2, atol=2e-3, err_msg=name
+        mycc.jit(along(mnp, mycc.grad))(X),
+        jax.jit(along(jnp, jax.grad))(X),
+        rtol=1e-2,
+        atol=2e-3,
+        err_msg=name,
     )

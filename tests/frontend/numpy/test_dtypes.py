@@ -82,7 +82,16 @@ def test_functions_of_two_arrays_briefly():
 def test_64_bits_stay():
     for dtype in (np.float64, np.int64, np.uint64, np.complex128):
         x = np.array([1, 2, 3], dtype)
-        for function in (mnp.sum, mnp.prod, mnp.max, mnp.cumsum, mnp.sort, mnp.ravel, mnp.asarray, mnp.square):
+        for function in (
+            mnp.sum,
+            mnp.prod,
+            mnp.max,
+            mnp.cumsum,
+            mnp.sort,
+            mnp.ravel,
+            mnp.asarray,
+            mnp.square,
+        ):
             assert function(x).dtype == dtype
         assert (mnp.asarray(x) * 2).dtype == dtype
         assert mnp.asarray(x)[0].dtype == dtype

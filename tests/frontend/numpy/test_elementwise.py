@@ -39,7 +39,9 @@ def test_special_numbers(compare):
     compare((SPECIAL,), named(*names.split(), "modf", "frexp", "isreal", "tanh", "arctan"))
     pairs = np.repeat(SPECIAL, SPECIAL.size), np.tile(SPECIAL, SPECIAL.size)
     names = "maximum minimum fmax fmin add multiply less less_equal equal not_equal greater greater_equal copysign"
-    compare(pairs, named(*names.split(), "logaddexp", "logaddexp2", "hypot", "heaviside", "nextafter", "arctan2"))
+    compare(
+        pairs, named(*names.split(), "logaddexp", "logaddexp2", "hypot", "heaviside", "nextafter", "arctan2")
+    )
 
 
 def test_functions_of_complex_numbers(compare):
@@ -74,12 +76,21 @@ def test_integers(compare):
     )
     compare((x, y), named(*names.split()))
     compare((np.abs(x), y), named("true_divide"))
-    compare((INTS,), named("invert", "bitwise_not", "absolute", "sign", "negative", "square", "bitwise_count", "signbit"))
+    compare(
+        (INTS,),
+        named("invert", "bitwise_not", "absolute", "sign", "negative", "square", "bitwise_count", "signbit"),
+    )
     shifts = np.abs(OTHERS)
     compare((INTS, shifts), named("left_shift", "right_shift", "power"))
     unsigned = INTS.astype(np.uint8)
-    compare((unsigned, shifts.astype(np.uint8)), named("add", "right_shift", "floor_divide", "remainder", "maximum", "gcd"))
-    compare((np.array([True, False, True]), np.array([True, True, False])), named(*"add multiply maximum logical_and bitwise_xor equal less".split()))
+    compare(
+        (unsigned, shifts.astype(np.uint8)),
+        named("add", "right_shift", "floor_divide", "remainder", "maximum", "gcd"),
+    )
+    compare(
+        (np.array([True, False, True]), np.array([True, True, False])),
+        named(*"add multiply maximum logical_and bitwise_xor equal less".split()),
+    )
 
 
 def test_integers_that_become_floats(compare):
@@ -123,7 +134,9 @@ def test_choices(compare):
             "clip": lambda np_, x: np_.clip(x, -1, 2),
             "clip below": lambda np_, x: np_.clip(x, None, np_.float32(0.5)),
             "clip array": lambda np_, x: np_.clip(x, np_.flip(x) - 3, x + 1),
-            "piecewise": lambda np_, x: np_.piecewise(x, [x < 0, x > 1], [lambda v: -v, lambda v: v * v, 3.0]),
+            "piecewise": lambda np_, x: np_.piecewise(
+                x, [x < 0, x > 1], [lambda v: -v, lambda v: v * v, 3.0]
+            ),
             "nan_to_num": lambda np_, x: np_.nan_to_num(x / 0, nan=1.5, posinf=9.0, neginf=-9.0),
         },
     )
@@ -176,7 +189,9 @@ def test_broadcasting(shape, data):
 
 
 def test_shapes_that_do_not_broadcast():
-    with pytest.raises(ValueError, match=r"test_elementwise.py:\d+: add got operands of shapes \(2,\), \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"test_elementwise.py:\d+: add got operands of shapes \(2,\), \(3,\)"
+    ):
         mnp.add(mnp.ones(2), mnp.ones(3))
 
 

@@ -103,7 +103,9 @@ def arrays_and_indices(draw):
     dims = list(shape)
     elided = False
     while dims:
-        kind = draw(st.sampled_from(["slice", "slice", "position", "array", "array", "mask", "new", "flag", "rest"]))
+        kind = draw(
+            st.sampled_from(["slice", "slice", "position", "array", "array", "mask", "new", "flag", "rest"])
+        )
         size = dims[0]
         if kind == "rest":
             if elided:
@@ -129,7 +131,9 @@ def arrays_and_indices(draw):
             else:
                 narrow = tuple(n if draw(st.booleans()) else 1 for n in lead)
                 values = [draw(positions) for _ in range(int(np.prod(narrow)))]
-                entries.append(np.array(values, draw(st.sampled_from([np.int32, np.int64, np.int8]))).reshape(narrow))
+                entries.append(
+                    np.array(values, draw(st.sampled_from([np.int32, np.int64, np.int8]))).reshape(narrow)
+                )
             dims.pop(0)
         else:
             break
@@ -189,7 +193,9 @@ def test_positions_outside_are_treated_as_in_jax():
         results = []
         for mode in ("clip", "fill", "promise_in_bounds", None):
             results += [x.at[i].get(mode=mode), t.at[j, i].get(mode=mode), t.at[:, i].get(mode=mode)]
-            results += [x.at[k].get(mode=mode) if mode != "fill" else x.at[k].get(mode="fill", fill_value=-1.0)]
+            results += [
+                x.at[k].get(mode=mode) if mode != "fill" else x.at[k].get(mode="fill", fill_value=-1.0)
+            ]
         results.append(x.at[i].get(mode="fill", fill_value=7.0))
         results.append(x.at[i].get(mode="fill", wrap_negative_indices=False))
         return [*results, x[i], t[j, i], t[k], t[k, 2], t[1, k], t[j, k], t[k, i], x[k]]
@@ -218,7 +224,9 @@ def test_positions_outside_are_treated_as_in_jax():
             ours, theirs = mycc.jit(writes)(*arguments), jax.jit(writes)(*map(jnp.asarray, arguments))
             kept = [n for n in range(len(ours)) if n < 28 or n % 7 in (1, 2, 3, 6)]
             for number in kept:
-                np.testing.assert_array_equal(ours[number], theirs[number], err_msg=f"write {number} with {k}")
+                np.testing.assert_array_equal(
+                    ours[number], theirs[number], err_msg=f"write {number} with {k}"
+                )
 
 
 def test_combinations(compare):
@@ -267,7 +275,9 @@ def test_traced_masks():
     np.testing.assert_array_equal(
         mycc.jit(lambda x, m, v: x.at[m].set(v))(x, m[:, 0], line), np.where(m[:, :1], line, x)
     )
-    with pytest.raises(mycc.ConcretizationError, match=r"test_indexing.py:\d+: an index by a traced mask .*where"):
+    with pytest.raises(
+        mycc.ConcretizationError, match=r"test_indexing.py:\d+: an index by a traced mask .*where"
+    ):
         mycc.jit(lambda x, m: x[m])(x, m)
     with pytest.raises(mycc.ConcretizationError, match="traced mask"):
         mycc.jit(lambda x, m: x.at[m].set(np.ones(3)))(x, m)
@@ -289,7 +299,13 @@ def test_static_positions_are_slices():
     assert "gather" not in lowered(lambda x: x[1, ::2, -1], X)
     assert "dynamic_slice" not in lowered(lambda x: x[1, ::2, -1], X)
     assert "scatter" not in lowered(lambda x: x.at[1, ::2, 1:3].set(0.0), X)
-    assert "stablehlo" not in lowered(lambda x: x[...], X).replace("stablehlo.token", "").split("func.func")[1].split("return")[0]
+    assert (
+        "stablehlo"
+        not in lowered(lambda x: x[...], X)
+        .replace("stablehlo.token", "")
+        .split("func.func")[1]
+        .split("return")[0]
+    )
 
 
 def test_a_position_known_at_run_time_is_a_window():

@@ -60,7 +60,9 @@ def test_masks_and_initial_values(compare):
             "all where": lambda np_, x, m: np_.all(x > 0, axis=1, where=m),
             "any where": lambda np_, x, m: np_.any(x > 0, axis=1, where=m),
             "mask broadcasts": lambda np_, x, m: np_.sum(x, axis=0, where=m[0]),
-            "var around a mean": lambda np_, x, m: np_.var(x, axis=0, mean=np_.mean(x, axis=0, keepdims=True)),
+            "var around a mean": lambda np_, x, m: np_.var(
+                x, axis=0, mean=np_.mean(x, axis=0, keepdims=True)
+            ),
             "correction": lambda np_, x, m: np_.std(x, axis=0, correction=1),
         },
         rtol=1e-4,
@@ -75,7 +77,10 @@ def test_complex(compare):
 def test_empty_axes(compare):
     empty = np.zeros((0, 3), np.float32)
     compare((empty,), over_axes("sum", "prod", "all", "any", axes=(None, 0, 1)))
-    compare((empty,), {"max": lambda np_, x: np_.max(x, axis=1), "initial": lambda np_, x: np_.max(x, initial=2.0)})
+    compare(
+        (empty,),
+        {"max": lambda np_, x: np_.max(x, axis=1), "initial": lambda np_, x: np_.max(x, initial=2.0)},
+    )
     with pytest.raises(ValueError, match=r"max over axis 0 of size 0 .* needs initial="):
         mnp.max(empty, axis=0)
     with pytest.raises(ValueError, match="argmax of an empty axis"):
@@ -171,7 +176,9 @@ def test_quantiles(compare):
         (X, q),
         {
             **{
-                f"{method} {axis}": lambda np_, x, q, m=method, axis=axis: np_.quantile(x, q, axis=axis, method=m)
+                f"{method} {axis}": lambda np_, x, q, m=method, axis=axis: np_.quantile(
+                    x, q, axis=axis, method=m
+                )
                 for method in methods
                 for axis in (None, 1, (0, 2))
             },
@@ -225,7 +232,9 @@ def test_any_shape_and_axes(shape, data):
 
 
 def test_axes_that_are_not_there():
-    with pytest.raises(ValueError, match=r"sum got axis 2 for an array of 2 dimensions; axes run from -2 to 1"):
+    with pytest.raises(
+        ValueError, match=r"sum got axis 2 for an array of 2 dimensions; axes run from -2 to 1"
+    ):
         mnp.sum(mnp.ones((2, 3)), axis=2)
     with pytest.raises(IndexError, match="it has no axes"):
         mnp.cumsum(mnp.array(1.0), axis=0)

@@ -38,7 +38,10 @@ def test_sorting(compare):
 
 
 def test_searching_sorted_vectors(compare):
-    short, long = np.sort(RNG.integers(0, 30, 20)).astype(np.int32), np.sort(RNG.normal(size=200)).astype(np.float32)
+    short, long = (
+        np.sort(RNG.integers(0, 30, 20)).astype(np.int32),
+        np.sort(RNG.normal(size=200)).astype(np.float32),
+    )
     compare(
         (short, long, RNG.integers(-2, 33, (3, 9)).astype(np.int32), M),
         {
@@ -51,7 +54,9 @@ def test_searching_sorted_vectors(compare):
         | {
             "sorter": lambda np_, s, l, n, m: np_.searchsorted(s[::-1], n, sorter=np.arange(20)[::-1]),
             "digitize": lambda np_, s, l, n, m: np_.digitize(m, l[::40]),
-            "digitize right": lambda np_, s, l, n, m: np_.digitize(n, s[::4][np.array([0, 1, 3])], right=True),
+            "digitize right": lambda np_, s, l, n, m: np_.digitize(
+                n, s[::4][np.array([0, 1, 3])], right=True
+            ),
             "digitize falling": lambda np_, s, l, n, m: np_.digitize(m, l[::40][::-1]),
         },
     )
@@ -227,7 +232,9 @@ def test_convolutions(compare):
         compare(
             (x, y),
             {
-                f"{name} {mode} {n} {m}": lambda np_, x, y, name=name, mode=mode: getattr(np_, name)(x, y, mode=mode)
+                f"{name} {mode} {n} {m}": lambda np_, x, y, name=name, mode=mode: getattr(np_, name)(
+                    x, y, mode=mode
+                )
                 for name in ("convolve", "correlate")
                 for mode in ("full", "same", "valid")
             },
@@ -241,7 +248,9 @@ def test_functions_of_functions():
     np.testing.assert_array_equal(mnp.apply_along_axis(mnp.sort, 0, mnp.array(M)), np.sort(M, 0))
     pairs = np.stack([M, -M])
     np.testing.assert_array_equal(mnp.apply_along_axis(lambda v: v[:2] * 2, 1, pairs), pairs[:, :2] * 2)
-    np.testing.assert_allclose(mnp.apply_over_axes(mnp.sum, pairs, (0, 2)), np.apply_over_axes(np.sum, pairs, (0, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        mnp.apply_over_axes(mnp.sum, pairs, (0, 2)), np.apply_over_axes(np.sum, pairs, (0, 2)), rtol=1e-5
+    )
     dots = mnp.vectorize(mnp.dot, signature="(n),(n)->()")
     np.testing.assert_allclose(dots(pairs, M[:1]), np.vecdot(pairs, M[:1]), rtol=1e-5)
     np.testing.assert_allclose(mnp.vectorize(lambda a, b: a + b)(M, M[0]), M + M[0])
@@ -260,9 +269,9 @@ def test_index_helpers(compare, assert_like):
     compare(
         (bits, np.uint8([[3, 200], [9, 1]]), N),
         {
-            f"{name} {axis} {order}": lambda np_, b, u, n, name=name, axis=axis, order=order: getattr(np_, name)(
-                b if name == "packbits" else u, axis=axis, bitorder=order
-            )
+            f"{name} {axis} {order}": lambda np_, b, u, n, name=name, axis=axis, order=order: getattr(
+                np_, name
+            )(b if name == "packbits" else u, axis=axis, bitorder=order)
             for name in ("packbits", "unpackbits")
             for axis in (None, 0, 1)
             for order in ("big", "little")
@@ -272,7 +281,9 @@ def test_index_helpers(compare, assert_like):
             "unravel": lambda np_, b, u, n: np_.unravel_index(n, (2, 3)),
             "ravel": lambda np_, b, u, n: np_.ravel_multi_index((n % 3, n % 2), (3, 2)),
             "ravel clip": lambda np_, b, u, n: np_.ravel_multi_index((n, n % 2), (3, 2), mode="clip"),
-            "ravel columns": lambda np_, b, u, n: np_.ravel_multi_index((n % 3, n % 2), (3, 2), mode="wrap", order="F"),
+            "ravel columns": lambda np_, b, u, n: np_.ravel_multi_index(
+                (n % 3, n % 2), (3, 2), mode="wrap", order="F"
+            ),
         },
     )
     for name, ours, theirs in (
