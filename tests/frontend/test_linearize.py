@@ -6,11 +6,12 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import pytest
+
 import mycc
 import mycc.numpy as mnp
 import mycc.tree
-import numpy as np
-import pytest
 from mycc import lax
 from mycc.dialects.errors import TransformError, TreeError
 from mycc.stages import observe
