@@ -19,41 +19,51 @@ from typing import Any
 
 from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, option
+from mycc.passes.pattern import may_hold_program
 
 __all__ = ["Fuse"]
 
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(f"{dialect}.{name}" for name in text.split() for dialect in ("stablehlo", "chlo"))
+# Kinds of operations; one may be of several.
+_CHEAP = 1  # XLA computes these again in each consumer without asking.
+_EXPENSIVE = 2  # XLA never computes these twice, but stores them (its InstructionFusion::IsExpensive).
+_TRANSPARENT = 4  # Moves of elements that a loop fusion reads through.
+_BROADCAST = 8
+_RESHAPE = 16
+_REDUCTION = 32
+_NEEDS_STORED = (
+    64  # Elementwise work fused into these is done at their stride or per block, several times slower.
+)
+_ELEMENTWISE = _CHEAP | _EXPENSIVE
+_FUSIBLE = _ELEMENTWISE | _TRANSPARENT
+_RECOMPUTED = _CHEAP | _TRANSPARENT
 
-
-# XLA computes these again in each consumer without asking.
-_CHEAP = _names(
-    "abs add and bitcast_convert ceil clamp compare complex convert count_leading_zeros floor imag is_finite "
-    "maximum minimum multiply negate not or popcnt real reduce_precision round_nearest_afz "
+_NAMES = {
+    _CHEAP: "abs add and bitcast_convert ceil clamp compare complex convert count_leading_zeros floor imag "
+    "is_finite maximum minimum multiply negate not or popcnt real reduce_precision round_nearest_afz "
     "round_nearest_even select shift_left shift_right_arithmetic shift_right_logical sign square subtract "
-    "xor conj"
-)
-# XLA never computes these twice: with several consumers they are stored (its InstructionFusion::IsExpensive).
-_EXPENSIVE = _names(
-    "acos acosh asin asinh atan atan2 atanh bessel_i1e cbrt cosh cosine digamma divide erf erf_inv erfc "
-    "exponential exponential_minus_one lgamma log log_plus_one logistic polygamma power remainder rsqrt sine "
-    "sinh sqrt tan tanh zeta"
-)
-# Moves of elements that a loop fusion reads through.
-_TRANSPARENT = _names("broadcast_in_dim broadcast concatenate dynamic_slice iota pad reshape reverse slice")
-_REDUCTIONS = _names("reduce reduce_window")
-# Elementwise work fused into these is done at their stride or per block, several times slower.
-_NEEDS_STORED = _names("transpose dot_general dot convolution")
-# Their regions are scalar functions, not programs.
-_SCALAR_REGIONS = _names("reduce reduce_window scatter select_and_scatter sort map all_reduce reduce_scatter")
+    "xor conj",
+    _EXPENSIVE: "acos acosh asin asinh atan atan2 atanh bessel_i1e cbrt cosh cosine digamma divide erf erf_inv "
+    "erfc exponential exponential_minus_one lgamma log log_plus_one logistic polygamma power remainder rsqrt "
+    "sine sinh sqrt tan tanh zeta",
+    _TRANSPARENT: "concatenate dynamic_slice iota pad reverse slice",
+    _TRANSPARENT | _BROADCAST: "broadcast_in_dim broadcast",
+    _TRANSPARENT | _RESHAPE: "reshape",
+    _REDUCTION: "reduce reduce_window",
+    _NEEDS_STORED: "transpose dot_general dot convolution",
+}
+_KINDS = {
+    f"{dialect}.{name}": kind
+    for kind, names in _NAMES.items()
+    for name in names.split()
+    for dialect in ("stablehlo", "chlo")
+}
 
 # Beyond these counts the decision is the same; capping them keeps the analysis linear.
 _MANY_ROOTS = 16
 _LARGE_COST = 64
 
 Roots = frozenset[int]
-_NO_ROOTS: Roots = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,8 +89,13 @@ class Fuse(Pass):
 
     def run(self, module: ir.Module) -> None:
         cluster = 0
-        for block in _programs(module.operation):
-            graph = _Graph(block, self.min_elements)
+        blocks = [
+            b for function in module.body.operations for region in function.regions for b in region.blocks
+        ]
+        blocks.reverse()
+        while blocks:
+            graph = _Graph(blocks.pop(), self.min_elements)
+            blocks += reversed(graph.inner)
             barriers = graph.choose(self)
             if self.annotate:
                 cluster = graph.annotate(barriers, cluster)
@@ -90,162 +105,182 @@ class Fuse(Pass):
         self.count("clusters", cluster)
 
 
-def _programs(root: ir.Operation) -> Iterator[ir.Block]:
-    """Yields the blocks whose operations XLA fuses: functions, loop bodies, branches."""
-    for region in root.regions:
-        for block in region.blocks:
-            if root.name != "builtin.module":
-                yield block
-            for op in block.operations:
-                if len(op.operation.regions) and op.name not in _SCALAR_REGIONS:
-                    yield from _programs(op.operation)
-
-
 class _Graph:
-    """One block as arrays: operation i, the positions of its operands' producers, of its users."""
+    """One block as arrays: operation i, the positions of its operands' producers, of its users.
+
+    Reading a block costs more than all decisions about it, so it is read once and without what few
+    operations need: types are looked at where a value turns out to matter.
+    """
 
     def __init__(self, block: ir.Block, min_elements: int) -> None:
-        self.ops: list[ir.Operation] = [op.operation for op in block.operations]
-        self.names: list[str] = [op.name for op in self.ops]
+        self.min_elements = min_elements
+        self.ops: list[ir.Operation] = []
+        self.kinds: list[int] = []
         self.producers: list[list[int]] = []
-        self.users: list[list[int]] = [[] for _ in self.ops]
-        self.large: list[bool] = []
+        self.users: list[list[int]] = []
+        self.inner: list[ir.Block] = []
+        self._sizes: dict[Any, bool] = {}
         position: dict[int, int] = {}
-        sizes: dict[Any, bool] = {}
-        for i, op in enumerate(self.ops):
+        for i, each in enumerate(list(block.operations)):
+            op = each.operation
+            name = op.name
+            values = list(op.operands)
+            if may_hold_program(name):
+                # What the body of a loop or a branch captures is an operand of the loop as well.
+                values += self._captured(op)
             found: list[int] = []
-            for value in _operands(op):
+            for value in values:
                 p = position.get(hash(value))
-                if p is not None:
+                if p is not None and p not in found:
                     self.users[p].append(i)
                     found.append(p)
+            try:
+                position[hash(op.result)] = i
+            except ValueError:
+                for value in op.results:
+                    position[hash(value)] = i
+            self.ops.append(op)
+            self.kinds.append(_KINDS.get(name, 0))
             self.producers.append(found)
-            results = op.results
-            for k in range(len(results)):
-                position[hash(results[k])] = i
-            self.large.append(len(results) == 1 and _is_large(results[0].type, min_elements, sizes))
-        self.cheap = [name in _CHEAP for name in self.names]
-        self.elementwise = [cheap or n in _EXPENSIVE for cheap, n in zip(self.cheap, self.names, strict=True)]
-        self.fusible = [e or n in _TRANSPARENT for e, n in zip(self.elementwise, self.names, strict=True)]
+            self.users.append([])
+
+    def _captured(self, op: ir.Operation) -> list[ir.Value]:
+        """All operands inside an operation; on the way notes its blocks as programs of their own."""
+        values: list[ir.Value] = []
+        for region in op.regions:
+            self.inner += region.blocks
+
+        def visit(inner: ir.Operation) -> Any:
+            values.extend(inner.operation.operands)
+            return ir.WalkResult.ADVANCE
+
+        op.walk(visit, ir.WalkOrder.PRE_ORDER)
+        return values
 
     def choose(self, options: Fuse) -> dict[int, str]:
         """Returns the positions of the operations whose results are stored, each with the reason."""
         stored: dict[int, str] = {}
         if options.contractions:
-            for i in self._feeds_contraction():
+            for i in self._feeding_contractions():
                 stored[i] = "feeds a contraction or transpose"
         if options.reductions:
             for i in self._broadcast_reductions():
                 stored[i] = "reduction that is broadcast"
+        costs: list[int] = []
+        for i in range(len(self.ops)):
+            costs.append(0 if i in stored else self._cost(i, costs))
         # Upwards, so that what a value's consumers do is decided before it is asked who recomputes it.
-        costs = self._costs(stored)
-        roots: list[Roots] = [_NO_ROOTS] * len(self.ops)
-        candidates: list[int] = []
+        candidates: list[tuple[int, int]] = []
+        through: list[Roots | None] = [None] * len(self.ops)
         for i in range(len(self.ops) - 1, -1, -1):
-            roots[i] = self._roots(i, roots, stored)
-            if i not in stored and self._recomputed(i, costs[i], roots[i], options):
+            roots = self._roots(i, through)
+            kind, fusions = self.kinds[i], len(roots) - 1
+            if (
+                kind & _CHEAP
+                and i not in stored
+                and costs[i] * fusions >= options.min_cost
+                and self._is_large(i)
+            ):
                 stored[i] = "recomputed"
-                candidates.append(i)
+                candidates.append((i, fusions))
+            if kind & _FUSIBLE:
+                through[i] = frozenset((i,)) if i in stored or (fusions and kind & _EXPENSIVE) else roots
+            elif kind & _REDUCTION:
+                through[i] = frozenset((i,))
         # Downwards: where a value above turned out to be stored, recomputing from it may be cheap.
-        for i in reversed(candidates):
-            del stored[i]
-            cost = self._cost(i, costs, stored)
-            if self._recomputed(i, cost, self._roots(i, roots, stored), options):
-                stored[i] = "recomputed"
-                cost = 0
-            costs[i] = cost
+        for i, fusions in reversed(candidates):
+            costs[i] = self._cost(i, costs)
+            if costs[i] * fusions >= options.min_cost:
+                costs[i] = 0
+            else:
+                del stored[i]
         return stored
 
-    def _recomputed(self, i: int, cost: int, roots: Roots, options: Fuse) -> bool:
-        return self.cheap[i] and self.large[i] and cost * (len(roots) - 1) >= options.min_cost
+    def _roots(self, i: int, through: list[Roots | None]) -> Roots:
+        """The fusions that compute operation i, by the operation that each ends with.
 
-    def _feeds_contraction(self) -> Iterator[int]:
-        for i, users in enumerate(self.users):
-            if self.elementwise[i] and self.large[i] and any(self.names[u] in _NEEDS_STORED for u in users):
-                yield i
-
-    def _broadcast_reductions(self) -> Iterator[int]:
-        for i, users in enumerate(self.users):
-            if self.names[i] in _REDUCTIONS and len(self.ops[i].results) == 1 and self._is_spread(users):
-                yield i
-
-    def _is_spread(self, users: list[int]) -> bool:
-        return any(
-            (self.names[u] == "stablehlo.broadcast_in_dim" and self.large[u])
-            or (self.names[u] == "stablehlo.reshape" and self._is_spread(self.users[u]))
-            for u in users
-        )
-
-    def _roots(self, i: int, roots: list[Roots], stored: dict[int, str]) -> Roots:
-        """The fusions that compute operation i, by the operation that each ends with."""
-        found: set[int] = set()
+        Args:
+            i: the operation.
+            through: for each operation after it the fusions that compute its operands for it; None where
+                it reads them from memory. So do users outside the block (a return, a loop's body).
+        """
         users = self.users[i]
-        # Whoever is not in this block (a return, a loop's body) reads it from memory.
+        if len(users) == 1:
+            return through[users[0]] or frozenset((i,))
+        found: set[int] = set()
         for u in users:
-            if not self.fusible[u]:
-                found.add(u if self.names[u] in _REDUCTIONS else i)
-            elif u in stored or (len(roots[u]) > 1 and self.names[u] in _EXPENSIVE):
-                found.add(u)
-            else:
-                found |= roots[u]
+            found.update(through[u] or (i,))
             if len(found) >= _MANY_ROOTS:
                 break
-        return frozenset(found) if found else frozenset((i,))
+        return frozenset(found or (i,))
 
-    def _costs(self, stored: dict[int, str]) -> list[int]:
-        costs: list[int] = [0] * len(self.ops)
-        for i in range(len(self.ops)):
-            costs[i] = 0 if i in stored else self._cost(i, costs, stored)
-        return costs
-
-    def _cost(self, i: int, costs: list[int], stored: dict[int, str]) -> int:
-        """How many cheap operations computing i again takes, from what is in memory."""
-        if not self.cheap[i] and self.names[i] not in _TRANSPARENT:
+    def _cost(self, i: int, costs: list[int]) -> int:
+        """How many cheap operations computing i again takes, from what is in memory (and so costs 0)."""
+        kind = self.kinds[i]
+        if not kind & _RECOMPUTED:
             return 0
-        total = int(self.cheap[i]) + sum(costs[p] for p in set(self.producers[i]) if p not in stored)
+        total = kind & _CHEAP
+        for p in self.producers[i]:
+            total += costs[p]
         return min(total, _LARGE_COST)
 
+    def _feeding_contractions(self) -> Iterator[int]:
+        for u, kind in enumerate(self.kinds):
+            if kind & _NEEDS_STORED:
+                for p in self.producers[u]:
+                    if self.kinds[p] & _ELEMENTWISE and self._is_large(p):
+                        yield p
+
+    def _broadcast_reductions(self) -> Iterator[int]:
+        for u, kind in enumerate(self.kinds):
+            if kind & _BROADCAST:
+                above = self.producers[u]
+                while above and self.kinds[above[0]] & _RESHAPE:
+                    above = self.producers[above[0]]
+                i = above[0] if above else u
+                if self.kinds[i] & _REDUCTION and len(self.ops[i].results) == 1 and self._is_large(u):
+                    yield i
+
+    def _is_large(self, i: int) -> bool:
+        """Whether the result of operation i is an array of many elements."""
+        type_ = self.ops[i].result.type
+        found = self._sizes.get(type_)
+        if found is None:
+            # A dimension that is known only at run time counts as large.
+            sizes = type_.shape if isinstance(type_, ir.RankedTensorType) else None
+            found = self._sizes[type_] = sizes is not None and (
+                min(sizes, default=1) < 0 or math.prod(sizes) >= self.min_elements
+            )
+        return found
+
     def insert(self, stored: dict[int, str]) -> None:
+        """Places the barriers."""
         for i in stored:
-            value = self.ops[i].results[0]
+            value = self.ops[i].result
             with self.ops[i].location, ir.InsertionPoint(self.ops[i + 1]):
                 barrier = ir.Operation.create("stablehlo.optimization_barrier", [value.type], [value])
             value.replace_all_uses_except(barrier.result, barrier)
 
     def annotate(self, stored: dict[int, str], cluster: int) -> int:
-        """Numbers the clusters: each operation goes with the user that it is computed for."""
+        """Numbers the clusters: each operation goes with the user that it is computed for.
+
+        Args:
+            stored: what :meth:`choose` returned.
+            cluster: the last number given so far.
+
+        Returns:
+            The last number given.
+        """
         numbers: list[int] = [-1] * len(self.ops)
         i64 = ir.IntegerType.get_signless(64)
         for i in range(len(self.ops) - 1, -1, -1):
-            if not self.fusible[i] and self.names[i] not in _REDUCTIONS:
+            if not self.kinds[i] & (_FUSIBLE | _REDUCTION):
                 continue
-            inside = {numbers[u] for u in self.users[i] if self.fusible[u] or self.names[u] in _REDUCTIONS}
-            if i in stored or len(inside) != 1 or len(self.users[i]) == 0 or not self.fusible[i]:
+            inside = {numbers[u] for u in self.users[i] if self.kinds[u] & (_FUSIBLE | _REDUCTION)}
+            if i in stored or len(inside) != 1 or not self.kinds[i] & _FUSIBLE:
                 cluster += 1
                 numbers[i] = cluster
             else:
                 (numbers[i],) = inside
             self.ops[i].attributes["mycc.cluster"] = ir.IntegerAttr.get(i64, numbers[i])
         return cluster
-
-
-def _operands(op: ir.Operation) -> Iterator[ir.Value]:
-    values = op.operands
-    for k in range(len(values)):
-        yield values[k]
-    # Values that a loop's body or a branch captures are operands of the loop as well.
-    for region in op.regions:
-        for block in region.blocks:
-            for inner in block.operations:
-                yield from _operands(inner.operation)
-
-
-def _is_large(type_: Any, min_elements: int, known: dict[Any, bool]) -> bool:
-    found = known.get(type_)
-    if found is None:
-        # A dimension that is known only at run time counts as large.
-        sizes = type_.shape if isinstance(type_, ir.RankedTensorType) else None
-        found = known[type_] = sizes is not None and (
-            min(sizes, default=1) < 0 or math.prod(sizes) >= min_elements
-        )
-    return found
