@@ -43,9 +43,9 @@ _NAMES = {
     "is_finite maximum minimum multiply negate not or popcnt real reduce_precision round_nearest_afz "
     "round_nearest_even select shift_left shift_right_arithmetic shift_right_logical sign square subtract "
     "xor conj",
-    _EXPENSIVE: "acos acosh asin asinh atan atan2 atanh bessel_i1e cbrt cosh cosine digamma divide erf erf_inv "
-    "erfc exponential exponential_minus_one lgamma log log_plus_one logistic polygamma power remainder rsqrt "
-    "sine sinh sqrt tan tanh zeta",
+    _EXPENSIVE: "acos acosh asin asinh atan atan2 atanh bessel_i1e cbrt cosh cosine digamma divide erf "
+    "erf_inv erfc exponential exponential_minus_one lgamma log log_plus_one logistic "
+    "polygamma power remainder rsqrt sine sinh sqrt tan tanh zeta",
     _TRANSPARENT: "concatenate dynamic_slice iota pad reverse slice",
     _TRANSPARENT | _BROADCAST: "broadcast_in_dim broadcast",
     _TRANSPARENT | _RESHAPE: "reshape",
