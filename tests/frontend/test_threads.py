@@ -105,7 +105,7 @@ def test_errors_stay_in_their_thread() -> None:
     def work(k: int) -> None:
         for _ in range(3):
             if k % 2:
-                with pytest.raises(ConcretizationError, match="test_threads.py"):
+                with pytest.raises(ConcretizationError, match=r"test_threads\.py"):
                     mycc.jit(lambda x: mycc.vmap(lambda y: y if y > 0 else 0)(x))(X)
             else:
                 np.testing.assert_allclose(
