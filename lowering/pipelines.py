@@ -44,7 +44,7 @@ def run_default(module: ir.Module) -> None:
 
 
 def _rounds(module: ir.Module) -> int:
-    """How often autodiff and batch must alternate: even rounds are autodiff's, odd ones batch's."""
+    """How often autodiff and batch must alternate: odd rounds, counted from one, are autodiff's, even ones batch's."""
     symbols = Symbols(module)
     done_after: dict[str, int] = {}
     for symbol in symbols.callee_first():
@@ -54,8 +54,9 @@ def _rounds(module: ir.Module) -> int:
                 ready = done_after.get(callee, 0)
                 transform = match(op)
                 if transform is not None:
-                    parity = 0 if transform.kind in AUTODIFF else 1
-                    ready += 1 if ready % 2 == parity else 2
+                    # Transforms of one kind expand in one round, the inner ones first.
+                    own = 1 if transform.kind in AUTODIFF else 2
+                    ready = max(ready, own) + (max(ready, own) - own) % 2
                 last = max(last, ready)
         done_after[symbol] = last
     return max(done_after.values(), default=0)

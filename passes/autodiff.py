@@ -39,19 +39,20 @@ class Autodiff(Pass):
         """Expand every derivative operation whose function is free of transform operations."""
         symbols = Symbols(module)
         derivatives = Derivatives(symbols)
-        clean: set[str] = set()
+        # What is derived on the way is made of functions that are done, and done itself.
+        pending = set(symbols.functions)
         for symbol in symbols.callee_first():
-            _expand_function(symbols, derivatives, symbol, clean, self)
-            if _is_clean(symbols, symbol, clean):
-                clean.add(symbol)
+            _expand_function(symbols, derivatives, symbol, pending, self)
+            if _is_done(symbols, symbol, pending):
+                pending.remove(symbol)
 
 
-def _is_clean(symbols: Symbols, symbol: str, clean: set[str]) -> bool:
+def _is_done(symbols: Symbols, symbol: str, pending: set[str]) -> bool:
     """Whether neither a function nor one that it calls holds a transform operation, or a handle from elsewhere."""
     arguments, results = symbols.types(symbol)
     if token in arguments or token in results or any(match(op) for op in symbols.referring(symbol)):
         return False
-    return clean.issuperset(symbols.callees(symbol))
+    return pending.isdisjoint(symbols.callees(symbol))
 
 
 def _kind(transform: Transform) -> Mode:
@@ -61,9 +62,12 @@ def _kind(transform: Transform) -> Mode:
     return "reverse" if reverse else "forward"
 
 
-def _expand_function(symbols: Symbols, derivatives: Derivatives, symbol: str, clean: set[str], options: Autodiff) -> None:
+def _expand_function(
+    symbols: Symbols, derivatives: Derivatives, symbol: str, pending: set[str], options: Autodiff
+) -> None:
     while True:
-        waiting = [t for op in symbols.referring(symbol) if (t := match(op)) and t.kind in AUTODIFF and t.callee in clean]
+        found = [t for op in symbols.referring(symbol) if (t := match(op)) and t.kind in AUTODIFF]
+        waiting = [t for t in found if t.callee in symbols.functions and t.callee not in pending]
         waiting = [t for t in waiting if options.mode in ("all", _kind(t))]
         handled = next((t for t in waiting if t.kind in HANDLED), None)
         if handled is None:

@@ -36,18 +36,21 @@ class Batch(Pass):
         """Expand every `vmap` whose function is free of transform operations."""
         symbols = Symbols(module)
         batchers: dict[tuple[int, str | None], _Batcher] = {}
-        clean: set[str] = set()
+        # What is batched on the way is made of functions that are done, and done itself.
+        pending = set(symbols.functions)
         for symbol in symbols.callee_first():
             found = [transform for op in symbols.referring(symbol) if (transform := match(op))]
-            ready = [t for t in found if t.kind in BATCH and t.callee in clean]
+            ready = [
+                t for t in found if t.kind in BATCH and t.callee in symbols.functions and t.callee not in pending
+            ]
             for transform in ready:
                 key = (transform.axis_size, transform.axis_name)
                 _expand(transform, batchers.setdefault(key, _Batcher(symbols, *key)))
                 self.count("vmap operations")
             if ready:
                 symbols.forget(symbol)
-            if len(ready) == len(found) and clean.issuperset(symbols.callees(symbol)):
-                clean.add(symbol)
+            if len(ready) == len(found) and pending.isdisjoint(symbols.callees(symbol)):
+                pending.remove(symbol)
 
 
 def _expand(transform: Transform, batcher: _Batcher) -> None:

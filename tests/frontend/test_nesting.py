@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,3 +113,16 @@ def test_nested_choices_do_not_multiply() -> None:
     transforms(module).run(module)
     assert len(module.body.operations) < 120
     np.testing.assert_allclose(np.asarray(mycc.grad(f)(8.0)), 2 * 8.0 + 6)
+
+
+def test_as_many_rounds_as_kinds_alternate() -> None:
+    def rounds(f: Any) -> list[str]:
+        return [type(p).__name__ for p in transforms(mycc.jit(f).trace(POINT).module)]
+
+    total = lambda x: mycc.numpy.sum(mycc.numpy.sin(x))  # noqa: E731
+    assert rounds(total) == []
+    assert rounds(mycc.grad(lambda x: mycc.numpy.sum(mycc.grad(total)(x)))) == ["Autodiff"]
+    assert rounds(mycc.vmap(mycc.vmap(mycc.numpy.sin, in_axes=None, axis_size=2))) == ["Autodiff", "Batch"]
+    assert rounds(mycc.vmap(mycc.grad(mycc.numpy.sin))) == ["Autodiff", "Batch"]
+    mixed = mycc.grad(lambda x: mycc.numpy.sum(mycc.vmap(mycc.grad(mycc.numpy.sin))(x)))
+    assert rounds(mixed) == ["Autodiff", "Batch", "Autodiff"]
