@@ -77,7 +77,7 @@ class ArithmeticOnSplats(Pattern):
                 return False
             numbers.append(number)
         dtype = dtype_of(op.operand(0).type)
-        # Integer division has its own rounding and cases; it is not worth a rule of its own.
+        # Integers have a pattern of their own.
         if op.name in _FLOAT_ONLY and dtype.kind in "iub":
             return False
         arrays = [np.asarray(n).astype(dtype) for n in numbers]
@@ -96,6 +96,42 @@ class ArithmeticOnSplats(Pattern):
         ):  # fmt: skip
             return None
         return (_UNARY.get(op.name) or _BINARY[op.name])(*arrays)
+
+
+class DivisionOfIntegers(Pattern):
+    """Division and remainder of constant integers, as backends compute them where the divisor is 0 or -1.
+
+    XLA ends the process (SIGFPE) when it comes to fold a division by zero itself.
+    """
+
+    op_names = ("stablehlo.divide", "stablehlo.remainder")
+    producers = (CONSTANT,)
+    producers_define = "all"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        dtype = dtype_of(op.type)
+        if dtype.kind not in "iu":
+            return False
+        numbers = splat_operand(op, 0), splat_operand(op, 1)
+        splat = None not in numbers
+        x, y = (
+            np.asarray(number).astype(dtype) if splat else array_of(op.producer(index), _MAX_ELEMENTS)
+            for index, number in enumerate(numbers)
+        )
+        if x is None or y is None:
+            return False
+        # By -1 the lowest number overflows, and NumPy divides towards minus infinity.
+        usual = (y != 0) & (y != -1)
+        divisor = np.where(usual, y, 1).astype(dtype)
+        rest = np.fmod(x, divisor)
+        if op.name == "stablehlo.remainder":
+            value = np.where(y == 0, x, rest)
+        else:
+            with np.errstate(over="ignore"):
+                value = np.where(usual, (x - rest) // divisor, np.where(y == 0, np.invert(y), np.negative(x)))
+        return rewriter.replace(
+            op, lambda: filled(op, value.item()) if splat else ops.constant(value.astype(dtype))
+        )
 
 
 class ConvertOfSplat(Pattern):
@@ -198,6 +234,7 @@ def _fits(number: float, dtype: np.dtype[Any]) -> bool:
 
 PATTERNS: tuple[Pattern, ...] = (
     ArithmeticOnSplats(),
+    DivisionOfIntegers(),
     ConvertOfSplat(),
     ShapeOfSplat(),
     PadOfSplat(),

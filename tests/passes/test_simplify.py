@@ -122,6 +122,27 @@ def test_an_operation_that_carries_a_sharding_is_left_alone() -> None:
     assert "mhlo.sharding" in str(module)
 
 
+@pytest.mark.parametrize("type_", ["i32", "ui8", "i64"])
+@pytest.mark.parametrize("name", ["divide", "remainder"])
+def test_constants_divided_by_zero_give_what_they_do_at_run_time(name: str, type_: str) -> None:
+    # Unsimplified they would end the process in XLA's constant folding.
+    lowest, minus_one = (0, 255) if type_ == "ui8" else (-(2**31), -1)
+    x, y = [lowest, 7, 100, -lowest // 2], [minus_one, 0, 3, 0]
+    tensor = f"tensor<4x{type_}>"
+    body = f"%0 = stablehlo.{name} %x, %y : {tensor} return %0 : {tensor} }}"
+    module = ir.Module.parse(f"func.func @main(%x: {tensor}, %y: {tensor}) -> {tensor} {{ {body}", context)
+    dtype = dtype_of(module.body.operations[0].type.inputs[0])
+    expected = run(module, [np.array(x, dtype), np.array(y, dtype)])[0]
+    for a, b in ((x, y), (7, 0)):
+        constants = (
+            f"%x = stablehlo.constant dense<{a}> : {tensor} %y = stablehlo.constant dense<{b}> : {tensor}"
+        )
+        module = ir.Module.parse(f"func.func @main() -> {tensor} {{ {constants} {body}", context)
+        Pipeline([Simplify()]).run(module)
+        assert name not in str(module)
+        np.testing.assert_array_equal(run(module, [])[0], expected if a == x else np.full(4, expected[1]))
+
+
 def test_patterns_work_inside_regions_and_called_functions() -> None:
     text = """
     func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {

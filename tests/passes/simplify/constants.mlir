@@ -21,14 +21,29 @@ func.func @arithmetic_on_splats() -> (tensor<4xf32>, tensor<4xi1>, tensor<i32>) 
 // Backends round these in their own ways.
 // CHECK-LABEL: @no_folding
 // CHECK: stablehlo.exponential
-// CHECK: stablehlo.divide
-func.func @no_folding() -> (tensor<4xf32>, tensor<i32>) {
+func.func @no_folding() -> tensor<4xf32> {
   %two = stablehlo.constant dense<2.0> : tensor<4xf32>
-  %three = stablehlo.constant dense<3> : tensor<i32>
-  %one = stablehlo.constant dense<1> : tensor<i32>
   %0 = stablehlo.exponential %two : tensor<4xf32>
-  %1 = stablehlo.divide %one, %three : tensor<i32>
-  return %0, %1 : tensor<4xf32>, tensor<i32>
+  return %0 : tensor<4xf32>
+}
+
+// Towards zero, unlike Python.
+// CHECK-LABEL: @division_of_integers
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<-2> : tensor<4xi32>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<-1> : tensor<4xi32>
+// CHECK-DAG: %[[C:.*]] = stablehlo.constant dense<[-3, 7, 7]> : tensor<3xi8>
+// CHECK-DAG: %[[D:.*]] = stablehlo.constant dense<[-1, 0, 0]> : tensor<3xi8>
+// CHECK: return %[[A]], %[[B]], %[[C]], %[[D]]
+func.func @division_of_integers() -> (tensor<4xi32>, tensor<4xi32>, tensor<3xi8>, tensor<3xi8>) {
+  %x = stablehlo.constant dense<-7> : tensor<4xi32>
+  %y = stablehlo.constant dense<3> : tensor<4xi32>
+  %a = stablehlo.constant dense<[-7, 7, -7]> : tensor<3xi8>
+  %b = stablehlo.constant dense<[2, 1, -1]> : tensor<3xi8>
+  %0 = stablehlo.divide %x, %y : tensor<4xi32>
+  %1 = stablehlo.remainder %x, %y : tensor<4xi32>
+  %2 = stablehlo.divide %a, %b : tensor<3xi8>
+  %3 = stablehlo.remainder %a, %b : tensor<3xi8>
+  return %0, %1, %2, %3 : tensor<4xi32>, tensor<4xi32>, tensor<3xi8>, tensor<3xi8>
 }
 
 // CHECK-LABEL: @convert_of_splat
