@@ -35,9 +35,7 @@ def trace_gpt() -> Row:
 
 def compile_gpt() -> Row:
     """Compile the same in a cold process."""
-    return processes(
-        "GPT-12 compile, cold", "0.5", {n: ["-m", "benchmarks.cold", n] for n in FRAMEWORKS}, 3
-    )
+    return processes("GPT-12 compile, cold", "0.5", {n: ["-m", "benchmarks.cold", n] for n in FRAMEWORKS}, 3)
 
 
 def run_gpt() -> Row:
@@ -83,7 +81,13 @@ def start() -> Row:
     return wall("process with one jitted addition", "0.6", scripts, 7)
 
 
-BENCHMARKS = {"trace": trace_gpt, "compile": compile_gpt, "run": run_gpt, "dispatch": dispatch, "start": start}
+BENCHMARKS = {
+    "trace": trace_gpt,
+    "compile": compile_gpt,
+    "run": run_gpt,
+    "dispatch": dispatch,
+    "start": start,
+}
 
 
 def main() -> None:
@@ -99,7 +103,9 @@ def main() -> None:
     print("| what | mycc | JAX | ratio (middle half) | aim |")
     print("|---|---|---|---|---|")
     for r in rows:
-        print(f"| {r.name} | {_time(r.mycc)} | {_time(r.jax)} | {r.ratio:.2f} ({r.low:.2f}-{r.high:.2f}) | {r.aim} |")
+        print(
+            f"| {r.name} | {_time(r.mycc)} | {_time(r.jax)} | {r.ratio:.2f} ({r.low:.2f}-{r.high:.2f}) | {r.aim} |"
+        )
 
 
 def _time(value: float) -> str:

@@ -38,7 +38,14 @@ def row(name: str, aim: str, samples: Mapping[str, list[float]]) -> Row:
     """A line from paired samples of both."""
     pairs = [a / b for a, b in zip(samples["mycc"], samples["jax"], strict=True)]
     quarters = statistics.quantiles(pairs, n=4) if len(pairs) > 1 else [pairs[0]] * 3
-    return Row(name, statistics.median(samples["mycc"]), statistics.median(samples["jax"]), quarters[0], quarters[2], aim)
+    return Row(
+        name,
+        statistics.median(samples["mycc"]),
+        statistics.median(samples["jax"]),
+        quarters[0],
+        quarters[2],
+        aim,
+    )
 
 
 def interleaved(name: str, aim: str, actions: Mapping[str, Callable[[], object]], rounds: int) -> Row:
@@ -67,5 +74,7 @@ def wall(name: str, aim: str, scripts: Mapping[str, str], rounds: int) -> Row:
     samples: dict[str, list[float]] = {key: [] for key in scripts}
     for _ in range(rounds):
         for key, script in scripts.items():
-            samples[key].append(seconds(lambda s=script: subprocess.run([sys.executable, "-c", s], check=True)))  # type: ignore[misc]
+            samples[key].append(
+                seconds(lambda s=script: subprocess.run([sys.executable, "-c", s], check=True))
+            )  # type: ignore[misc]
     return row(name, aim, samples)

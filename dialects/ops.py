@@ -179,7 +179,10 @@ def bitcast_convert(x: Value, type_: Type) -> Value:
 def reduce_precision(x: Value, exponent_bits: int, mantissa_bits: int) -> Value:
     """``x`` rounded to a format with the given numbers of bits, and back."""
     i32 = ir.IntegerType.get_signless(32, context=context)
-    bits = {"exponent_bits": ir.IntegerAttr.get(i32, exponent_bits), "mantissa_bits": ir.IntegerAttr.get(i32, mantissa_bits)}
+    bits = {
+        "exponent_bits": ir.IntegerAttr.get(i32, exponent_bits),
+        "mantissa_bits": ir.IntegerAttr.get(i32, mantissa_bits),
+    }
     return _create("stablehlo.reduce_precision", [x.type], [x], bits).result
 
 
@@ -306,14 +309,19 @@ def slice_(x: Value, starts: Dims, limits: Dims, strides: Dims | None = None) ->
     sizes = tuple(max(0, -(-(e - b) // s)) for b, e, s in zip(starts, limits, steps, strict=True))
     if sizes == shape and all(s == 1 for s in steps):
         return x
-    attributes = {"start_indices": i64_array(starts), "limit_indices": i64_array(limits), "strides": i64_array(steps)}
+    attributes = {
+        "start_indices": i64_array(starts),
+        "limit_indices": i64_array(limits),
+        "strides": i64_array(steps),
+    }
     return _create("stablehlo.slice", [tensor(sizes, element_of(x))], [x], attributes).result
 
 
 def pad(x: Value, value: Value, low: Dims, high: Dims, interior: Dims) -> Value:
     """``x`` with a scalar put before, after and between its elements; negative amounts cut."""
     shape = tuple(
-        lo + n + hi + max(n - 1, 0) * inner for n, lo, hi, inner in zip(shape_of(x), low, high, interior, strict=True)
+        lo + n + hi + max(n - 1, 0) * inner
+        for n, lo, hi, inner in zip(shape_of(x), low, high, interior, strict=True)
     )
     attributes = {
         "edge_padding_low": i64_array(low),
@@ -386,7 +394,12 @@ def dot_attributes(
     return attributes
 
 
-def region(operation: ir.Operation, types: Sequence[Type], body: Callable[..., Value | Sequence[Value]], index: int = 0) -> None:
+def region(
+    operation: ir.Operation,
+    types: Sequence[Type],
+    body: Callable[..., Value | Sequence[Value]],
+    index: int = 0,
+) -> None:
     """Fill a region of an operation: ``body`` gets the block's arguments and gives what it returns."""
     location = operation.location
     block = operation.regions[index].blocks.append(*types, arg_locs=[location] * len(types))
@@ -402,7 +415,10 @@ def reduce(x: Value, initial: Value, dimensions: Dims, body: Callable[[Value, Va
 
 
 def reduce_many(
-    values: Sequence[Value], initials: Sequence[Value], dimensions: Dims, body: Callable[..., Value | Sequence[Value]]
+    values: Sequence[Value],
+    initials: Sequence[Value],
+    dimensions: Dims,
+    body: Callable[..., Value | Sequence[Value]],
 ) -> list[Value]:
     """Several values of one shape folded together; the body takes n accumulators, then n elements."""
     shape = tuple(n for d, n in enumerate(values[0].type.shape) if d not in dimensions)
@@ -427,7 +443,12 @@ def sum_(x: Value, dimensions: Dims) -> Value:
 
 
 def gather(
-    x: Value, indices: Value, dimension_numbers: ir.Attribute, sizes: Dims, sorted_: bool = False, type_: Type | None = None
+    x: Value,
+    indices: Value,
+    dimension_numbers: ir.Attribute,
+    sizes: Dims,
+    sorted_: bool = False,
+    type_: Type | None = None,
 ) -> Value:
     """Windows of ``x`` at run-time indices; dimension numbers as in the specification."""
     attributes = {
@@ -461,7 +482,9 @@ def scatter(
     return operation.result
 
 
-def sort(values: Sequence[Value], dimension: int, comparator: Callable[..., Value], stable: bool = True) -> list[Value]:
+def sort(
+    values: Sequence[Value], dimension: int, comparator: Callable[..., Value], stable: bool = True
+) -> list[Value]:
     """Values ordered together along a dimension by a comparator on scalar pairs (a0, b0, a1, b1, ...)."""
     attributes = {"dimension": i64(dimension), "is_stable": boolean(stable)}
     operation = _create("stablehlo.sort", [v.type for v in values], list(values), attributes, regions=1)
@@ -500,7 +523,9 @@ def call(symbol: str, results: Sequence[Type], operands: Sequence[Value]) -> lis
     return list(_create("func.call", list(results), list(operands), attributes).results)
 
 
-def case(index: Value, results: Sequence[Type], branches: Sequence[Callable[[], Sequence[Value]]]) -> list[Value]:
+def case(
+    index: Value, results: Sequence[Type], branches: Sequence[Callable[[], Sequence[Value]]]
+) -> list[Value]:
     """The results of the branch that a scalar index picks; out of range, of the last one."""
     operation = _create("stablehlo.case", list(results), [index], regions=len(branches))
     for i, branch in enumerate(branches):

@@ -257,7 +257,15 @@ def pointwise(
         ]
 
     return Record(
-        name, "pointwise", forward, reverse, batch, partials=partials, oracle=oracle, domain=domain, dtypes=dtypes
+        name,
+        "pointwise",
+        forward,
+        reverse,
+        batch,
+        partials=partials,
+        oracle=oracle,
+        domain=domain,
+        dtypes=dtypes,
     )
 
 
@@ -303,7 +311,9 @@ def linear(
 
 
 def bilinear(
-    name: str, transposes: tuple[Callable[[Site, Value], Value], Callable[[Site, Value], Value]], batch: BatchRule
+    name: str,
+    transposes: tuple[Callable[[Site, Value], Value], Callable[[Site, Value], Value]],
+    batch: BatchRule,
 ) -> Record:
     """The record of an operation that is linear in each of two operands."""
 
@@ -317,7 +327,10 @@ def bilinear(
         cotangent = cotangents[0]
         if cotangent is None:
             return [None, None]
-        return [rule(site, cotangent) if active else None for rule, active in zip(transposes, site.active, strict=True)]
+        return [
+            rule(site, cotangent) if active else None
+            for rule, active in zip(transposes, site.active, strict=True)
+        ]
 
     return Record(name, "bilinear", forward, reverse, batch, dtypes="fc")
 

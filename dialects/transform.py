@@ -144,7 +144,11 @@ def _custom_call(
     if callee is not None:
         symbol = ir.FlatSymbolRefAttr.get(callee, context=context)
         common["called_computations"] = ir.ArrayAttr.get([symbol], context=context)
-    return list(ir.Operation.create("stablehlo.custom_call", list(results), list(operands), common | attributes).results)
+    return list(
+        ir.Operation.create(
+            "stablehlo.custom_call", list(results), list(operands), common | attributes
+        ).results
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +165,18 @@ def _picked(types: Sequence[ir.Type], flags: Sequence[bool]) -> list[ir.Type]:
     return [type_ for type_, flag in zip(types, flags, strict=True) if flag]
 
 
-def jvp(f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], tangents: Sequence[Value]) -> list[Value]:
+def jvp(
+    f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], tangents: Sequence[Value]
+) -> list[Value]:
     """Results of ``f``, then a tangent for each seeded one."""
     types = [*f.results, *_picked(f.results, seeded)]
     attributes = {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded)}
     return _custom_call("jvp", [*primals, *tangents], types, attributes, f.symbol, f.effects)
 
 
-def vjp(f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], cotangents: Sequence[Value]) -> list[Value]:
+def vjp(
+    f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], cotangents: Sequence[Value]
+) -> list[Value]:
     """Results of ``f``, then a cotangent for each active argument."""
     types = [*f.results, *_picked(f.arguments, active)]
     attributes = {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded)}
@@ -179,39 +187,60 @@ def _handle_attributes(active: Flags, seeded: Flags, reverse: bool) -> dict[str,
     return {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded), "mycc.reverse": boolean(reverse)}
 
 
-def linearize(f: Callee, active: Flags, seeded: Flags, reverse: bool, primals: Sequence[Value]) -> list[Value]:
+def linearize(
+    f: Callee, active: Flags, seeded: Flags, reverse: bool, primals: Sequence[Value]
+) -> list[Value]:
     """Results of ``f``, then a handle to the residuals of its linearization."""
     attributes = _handle_attributes(active, seeded, reverse)
     return _custom_call("linearize", primals, [*f.results, token], attributes, f.symbol, f.effects)
 
 
-def pullback(f: Callee, active: Flags, seeded: Flags, handle: Value, cotangents: Sequence[Value]) -> list[Value]:
+def pullback(
+    f: Callee, active: Flags, seeded: Flags, handle: Value, cotangents: Sequence[Value]
+) -> list[Value]:
     """Cotangents of the active arguments from those of the seeded results."""
     attributes = _handle_attributes(active, seeded, True)
     return _custom_call("pullback", [handle, *cotangents], _picked(f.arguments, active), attributes, f.symbol)
 
 
-def pushforward(f: Callee, active: Flags, seeded: Flags, handle: Value, tangents: Sequence[Value]) -> list[Value]:
+def pushforward(
+    f: Callee, active: Flags, seeded: Flags, handle: Value, tangents: Sequence[Value]
+) -> list[Value]:
     """Tangents of the seeded results from those of the active arguments."""
     attributes = _handle_attributes(active, seeded, False)
     return _custom_call("pushforward", [handle, *tangents], _picked(f.results, seeded), attributes, f.symbol)
 
 
-def transpose(f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], cotangents: Sequence[Value]) -> list[Value]:
+def transpose(
+    f: Callee, active: Flags, seeded: Flags, primals: Sequence[Value], cotangents: Sequence[Value]
+) -> list[Value]:
     """Cotangents of the linear arguments; ``primals`` are the others."""
     attributes = {"mycc.active": _flags(active), "mycc.seeded": _flags(seeded)}
-    return _custom_call("transpose", [*primals, *cotangents], _picked(f.arguments, active), attributes, f.symbol, f.effects)
+    return _custom_call(
+        "transpose", [*primals, *cotangents], _picked(f.arguments, active), attributes, f.symbol, f.effects
+    )
 
 
 def vmap(
-    f: Callee, in_axes: Sequence[int], out_axes: Sequence[int], size: int, axis_name: str | None, operands: Sequence[Value]
+    f: Callee,
+    in_axes: Sequence[int],
+    out_axes: Sequence[int],
+    size: int,
+    axis_name: str | None,
+    operands: Sequence[Value],
 ) -> list[Value]:
     """``f`` over operands with a batch dimension; axes are non-negative or `NO_AXIS`."""
     types = [
-        type_ if axis == NO_AXIS or type_ == token else tensor((*type_.shape[:axis], size, *type_.shape[axis:]), type_.element_type)
+        type_
+        if axis == NO_AXIS or type_ == token
+        else tensor((*type_.shape[:axis], size, *type_.shape[axis:]), type_.element_type)
         for type_, axis in zip(f.results, out_axes, strict=True)
     ]
-    attributes = {"mycc.in_axes": i64_array(in_axes), "mycc.out_axes": i64_array(out_axes), "mycc.axis_size": i64(size)}
+    attributes = {
+        "mycc.in_axes": i64_array(in_axes),
+        "mycc.out_axes": i64_array(out_axes),
+        "mycc.axis_size": i64(size),
+    }
     if axis_name is not None:
         attributes["mycc.axis_name"] = ir.StringAttr.get(axis_name, context=context)
     return _custom_call("vmap", operands, types, attributes, f.symbol, f.effects)

@@ -9,7 +9,16 @@ import numpy as np
 
 from mycc.dialects.mlir import context, ir, unknown
 
-__all__ = ["dtype_of", "element_type", "float0", "is_differentiable", "is_tensor", "shape_of", "tensor", "token"]
+__all__ = [
+    "dtype_of",
+    "element_type",
+    "float0",
+    "is_differentiable",
+    "is_tensor",
+    "shape_of",
+    "tensor",
+    "token",
+]
 
 
 def _float_types() -> dict[str, ir.Type]:
@@ -76,7 +85,9 @@ def element_type(dtype: Any) -> ir.Type:
         pass
     found = _ELEMENTS.get(np.dtype(dtype))
     if found is None:
-        raise TypeError(f"dtype {np.dtype(dtype)} has no counterpart in StableHLO; use a bool, integer, float or complex dtype")
+        raise TypeError(
+            f"dtype {np.dtype(dtype)} has no counterpart in StableHLO; use a bool, integer, float or complex dtype"
+        )
     return found
 
 

@@ -49,7 +49,9 @@ def operation(function: Callable[P, R]) -> Callable[P, R]:
 
 def _operand_names(function: Callable[..., Any]) -> dict[str, bool]:
     """For each parameter whether it is an operand. Annotations are strings, being imported from the future."""
-    return {name: "ArrayLike" in str(kind) for name, kind in function.__annotations__.items() if name != "return"}
+    return {
+        name: "ArrayLike" in str(kind) for name, kind in function.__annotations__.items() if name != "return"
+    }
 
 
 def lift(x: ArrayLike) -> tuple[ir.Value, AbstractValue]:
@@ -68,7 +70,11 @@ def wrap(value: ir.Value, aval: AbstractValue) -> Tracer:
 
 
 def _run_eagerly(
-    key: Any, function: Callable[..., Any], dynamic: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]
+    key: Any,
+    function: Callable[..., Any],
+    dynamic: dict[str, bool],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
     from mycc.operations import run
 

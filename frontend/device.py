@@ -16,7 +16,15 @@ from mycc.source import user_line
 from mycc.trace import Tracer
 from mycc.types import abstractify
 
-__all__ = ["Placement", "block_until_ready", "default_backend", "device_get", "device_put", "devices", "placement"]
+__all__ = [
+    "Placement",
+    "block_until_ready",
+    "default_backend",
+    "device_get",
+    "device_put",
+    "devices",
+    "placement",
+]
 
 
 def devices(platform: str | None = None) -> list[Any]:
@@ -59,7 +67,9 @@ def device_put(x: Any, device: Any = None) -> Any:
     """
     target = devices(device)[0] if isinstance(device, str) else device
     if target is not None and not hasattr(target, "platform"):
-        raise DeviceError(f"{user_line()}: device_put takes an element of mycc.devices(), got {type(target).__name__}")
+        raise DeviceError(
+            f"{user_line()}: device_put takes an element of mycc.devices(), got {type(target).__name__}"
+        )
     leaves, tree = pytrees.flatten(x)
     return tree.unflatten([_put(leaf, target) for leaf in leaves])
 
@@ -93,7 +103,9 @@ def block_until_ready(x: Any) -> Any:
         XlaRuntimeError: a computation failed.
     """
     leaves, _ = pytrees.flatten(x)
-    buffers.block_until_ready([leaf._data for leaf in leaves if isinstance(leaf, Array) and not isinstance(leaf, Tracer)])
+    buffers.block_until_ready(
+        [leaf._data for leaf in leaves if isinstance(leaf, Array) and not isinstance(leaf, Tracer)]
+    )
     return x
 
 

@@ -49,7 +49,9 @@ _compiled: dict[tuple[bytes, Any], Compiled] = {}
 _lock = threading.Lock()
 
 
-def execute(name: str, module: ir.Module, out_avals: Sequence[AbstractValue], arguments: Sequence[Array]) -> list[Any]:
+def execute(
+    name: str, module: ir.Module, out_avals: Sequence[AbstractValue], arguments: Sequence[Array]
+) -> list[Any]:
     """Run a traced module on concrete arrays, compiled once for each structure of module and device."""
     place = placement(arguments, name)
     key = (_fingerprint(module, out_avals), place)
@@ -57,7 +59,9 @@ def execute(name: str, module: ir.Module, out_avals: Sequence[AbstractValue], ar
     if compiled is None:
         out_tree = pytrees.structure_of(list(out_avals))
         in_avals = tuple(x._aval for x in arguments)
-        traced = Traced(name, module, in_avals, tuple(out_avals), pytrees.structure_of(in_avals), out_tree, place=place)
+        traced = Traced(
+            name, module, in_avals, tuple(out_avals), pytrees.structure_of(in_avals), out_tree, place=place
+        )
         compiled = traced.lower().compile(CompileSettings(tiny=is_tiny(module)))
         with _lock:
             if len(_compiled) >= _CAPACITY:
@@ -78,5 +82,3 @@ def _fingerprint(module: ir.Module, out_avals: Sequence[AbstractValue]) -> bytes
 def is_tiny(module: ir.Module) -> bool:
     """Whether a traced program is small enough that compiling fast matters more than running fast."""
     return sum(1 for function in module.body.operations for _ in operations(function.operation)) <= 32
-
-

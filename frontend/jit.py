@@ -95,10 +95,14 @@ def _resolve(fun: Callable[..., Any], nums: Any, names: Any, what: str) -> Selec
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for position in positions:
         if not open_ended and not -len(named) <= position < len(named):
-            raise ValueError(f"{user_line()}: {what}_argnums={position} names no argument of {name_of(fun)}, which takes {len(named)}")
+            raise ValueError(
+                f"{user_line()}: {what}_argnums={position} names no argument of {name_of(fun)}, which takes {len(named)}"
+            )
     for key in keys:
         if key not in named and not takes_any:
-            raise ValueError(f"{user_line()}: {what}_argnames={key!r} names no argument of {name_of(fun)}; it has {', '.join(named)}")
+            raise ValueError(
+                f"{user_line()}: {what}_argnames={key!r} names no argument of {name_of(fun)}; it has {', '.join(named)}"
+            )
     by_position = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     places = {p.name: i for i, p in enumerate(by_position)}
     all_positions = dict.fromkeys(positions) | dict.fromkeys(places[key] for key in keys if key in places)
@@ -181,12 +185,20 @@ class _Jit:
         count = len(args)
         dynamic = tuple(a for i, a in enumerate(args) if not self._is_static(i, count))
         named = {k: v for k, v in kwargs.items() if not self._is_static(k, count)}
-        static: tuple[tuple[Any, ...], ...] = tuple((i, type(a), a) for i, a in enumerate(args) if self._is_static(i, count))
+        static: tuple[tuple[Any, ...], ...] = tuple(
+            (i, type(a), a) for i, a in enumerate(args) if self._is_static(i, count)
+        )
         static += tuple((k, type(v), v) for k, v in sorted(kwargs.items()) if self._is_static(k, count))
         return (dynamic, named), static
 
     def _callee(
-        self, frame: Frame, avals: tuple[AbstractValue, ...], tree: Any, static: Any, args: Args, kwargs: Kwargs
+        self,
+        frame: Frame,
+        avals: tuple[AbstractValue, ...],
+        tree: Any,
+        static: Any,
+        args: Args,
+        kwargs: Kwargs,
     ) -> Callee:
         key = (self, avals, tree, static, tuple(frame.axes.items()))
         try:

@@ -43,7 +43,13 @@ _entries: dict[Any, _Entry] = {}
 _lock = threading.Lock()
 
 
-def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def run(
+    key: Any,
+    function: Callable[..., Any],
+    operands: dict[str, bool],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
     """Run an array function on concrete arguments.
 
     Args:
@@ -54,10 +60,15 @@ def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args:
     names = list(operands)
     leaves, tree = pytrees.flatten((args, kwargs))
     flags = _scalar_flags(names, operands, args, kwargs)
-    dynamic = [isinstance(leaf, _ARRAYS) or (flag and type(leaf) in _SCALARS) for leaf, flag in zip(leaves, flags, strict=True)]
+    dynamic = [
+        isinstance(leaf, _ARRAYS) or (flag and type(leaf) in _SCALARS)
+        for leaf, flag in zip(leaves, flags, strict=True)
+    ]
     arrays = [_array(leaf) for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
     place = placement(arrays, name_of(function))
-    described = tuple(_describe(leaf) if flag else _static(leaf) for leaf, flag in zip(leaves, dynamic, strict=True))
+    described = tuple(
+        _describe(leaf) if flag else _static(leaf) for leaf, flag in zip(leaves, dynamic, strict=True)
+    )
     signature = (key, tree, described, place)
     try:
         entry = _entries.get(signature)
@@ -76,7 +87,9 @@ def run(key: Any, function: Callable[..., Any], operands: dict[str, bool], args:
     return entry.out_tree.unflatten([Array(result) for result in entry.executable.run(data, user_line)])
 
 
-def _scalar_flags(names: list[str], operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[bool]:
+def _scalar_flags(
+    names: list[str], operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> list[bool]:
     """For each leaf whether a scalar there is an operand; positions past the last name are a starred parameter's."""
     flags: list[bool] = []
     for i, arg in enumerate(args):
@@ -96,7 +109,11 @@ def _count(arg: Any) -> int:
 def _array(leaf: Any) -> Array:
     if isinstance(leaf, Tracer):
         raise leaked(leaf)
-    return leaf if isinstance(leaf, Array) else Array._from_numpy(leaf, _WIDE.get(type(leaf)) or abstractify(leaf))
+    return (
+        leaf
+        if isinstance(leaf, Array)
+        else Array._from_numpy(leaf, _WIDE.get(type(leaf)) or abstractify(leaf))
+    )
 
 
 def _describe(leaf: Any) -> Any:
@@ -109,7 +126,9 @@ def _static(leaf: Any) -> Any:
     return (type(leaf), leaf)
 
 
-def _compile(function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dynamic: Sequence[bool], place: Placement) -> _Entry:
+def _compile(
+    function: Callable[..., Any], leaves: Sequence[Any], tree: Any, dynamic: Sequence[bool], place: Placement
+) -> _Entry:
     name = name_of(function)
     operands = [leaf for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
     frame = Frame(Trace(name), name, [_WIDE.get(type(leaf)) or abstractify(leaf) for leaf in operands])

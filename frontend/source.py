@@ -49,7 +49,10 @@ def user_location() -> ir.Location:
     found = _LOCATIONS.get(key)
     if found is None:
         code, line = frame.f_code, frame.f_lineno
-        column = next((p[2] for i, p in enumerate(code.co_positions()) if i * 2 == frame.f_lasti and p[2] is not None), 0)
+        column = next(
+            (p[2] for i, p in enumerate(code.co_positions()) if i * 2 == frame.f_lasti and p[2] is not None),
+            0,
+        )
         place = ir.Location.file(code.co_filename, line, column + 1, context=context)
         found = _LOCATIONS[key] = ir.Location.name(code.co_name, place, context=context)
     return found

@@ -107,7 +107,9 @@ class Traced:
     @property
     def out_info(self) -> Any:
         """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
-        return self.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in self.out_avals])
+        return self.out_tree.unflatten(
+            [ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in self.out_avals]
+        )
 
     def as_text(self, debug_info: bool = False) -> str:
         """The module as MLIR text, with the user's lines if ``debug_info``."""
@@ -143,12 +145,16 @@ class Lowered:
     @property
     def out_info(self) -> Any:
         """Shapes and dtypes of the results, as a pytree of `ShapeDtypeStruct`."""
-        return self.out_tree.unflatten([ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in self.out_avals])
+        return self.out_tree.unflatten(
+            [ShapeDtypeStruct(a.shape, a.dtype, a.weak_type) for a in self.out_avals]
+        )
 
     def as_text(self, dialect: Literal["stablehlo"] = "stablehlo", debug_info: bool = False) -> str:
         """The module as StableHLO text."""
         if dialect != "stablehlo":
-            raise ValueError(f"a lowered function is StableHLO, not {dialect!r}; .compile().as_text() gives HLO")
+            raise ValueError(
+                f"a lowered function is StableHLO, not {dialect!r}; .compile().as_text() gives HLO"
+            )
         return _text(self.module, debug_info)
 
     def compile(self, settings: CompileSettings | None = None) -> Compiled:
@@ -239,7 +245,9 @@ class Compiled:
         traced = self.traced
         leaves, tree = pytrees.flatten((args, kwargs))
         if tree != traced.in_tree:
-            raise TreeError(f"{user_line()}: {traced.name} was compiled for arguments {traced.in_tree}, got {tree}")
+            raise TreeError(
+                f"{user_line()}: {traced.name} was compiled for arguments {traced.in_tree}, got {tree}"
+            )
         arrays = []
         for leaf, aval in zip(leaves, traced.in_avals, strict=True):
             got = abstractify(leaf)
@@ -306,7 +314,9 @@ def trace_program(
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
     place = placement([*leaves, *trace.hidden], name) if device is None else Placement(device, True)
-    return Traced(name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), place)
+    return Traced(
+        name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), place
+    )
 
 
 def _donated_leaves(dynamic: Any, positions: list[int], is_donated: Selector) -> tuple[int, ...]:

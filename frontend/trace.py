@@ -146,8 +146,12 @@ class Frame:
             trace.names.add(self.symbol)
             trace.open.add(self.symbol)
             visibility = "public" if parent is None else "private"
-            self.function: ir.Operation = func.FuncOp(self.symbol, (types, []), visibility=visibility).operation
-            self.block: ir.Block = self.function.regions[0].blocks.append(*types, arg_locs=[self.location] * len(types))
+            self.function: ir.Operation = func.FuncOp(
+                self.symbol, (types, []), visibility=visibility
+            ).operation
+            self.block: ir.Block = self.function.regions[0].blocks.append(
+                *types, arg_locs=[self.location] * len(types)
+            )
         self.end = ir.InsertionPoint(self.block)
         arguments = self.block.arguments
         self.arguments = [Tracer(self, value, aval) for value, aval in zip(arguments, avals, strict=True)]
@@ -203,7 +207,12 @@ class Frame:
 
     def _capture(self, x: Tracer) -> ir.Value:
         owner = x._frame
-        if not owner.alive or owner.trace is not self.trace or owner.depth >= self.depth or not self._below(owner):
+        if (
+            not owner.alive
+            or owner.trace is not self.trace
+            or owner.depth >= self.depth
+            or not self._below(owner)
+        ):
             raise LeakedTracerError(_leak_message(x, self))
         return self._pass_down(x._value, x)
 
@@ -243,7 +252,9 @@ class Frame:
         with context, self.location, self.end:
             ops.return_(values)
         type_ = ir.FunctionType.get(
-            [argument.type for argument in self.block.arguments], [value.type for value in values], context=context
+            [argument.type for argument in self.block.arguments],
+            [value.type for value in values],
+            context=context,
         )
         self.function.attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
         self.trace.open.discard(self.symbol)
@@ -343,7 +354,9 @@ def leaked_assignment(x: Array) -> LeakedTracerError:
     """The error for an assignment to an array that the function being traced did not make or get."""
     frame = _state.frame
     assert frame is not None
-    made = f"belongs to {x._frame.name} (begun at {x._frame.line})" if isinstance(x, Tracer) else "is concrete"
+    made = (
+        f"belongs to {x._frame.name} (begun at {x._frame.line})" if isinstance(x, Tracer) else "is concrete"
+    )
     return LeakedTracerError(
         f"{user_line()}: cannot assign to an array that {made} while {frame.name} (begun at {frame.line}) is traced: "
         "the assignment would be lost or leak; copy it first (x = x.copy()), or return the new value"

@@ -17,7 +17,16 @@ from mycc.dialects.types import float0
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 
-__all__ = ["ArrayLike", "DTypeLike", "abstractify", "default_dtype", "dtype", "float0", "promote", "result_type"]
+__all__ = [
+    "ArrayLike",
+    "DTypeLike",
+    "abstractify",
+    "default_dtype",
+    "dtype",
+    "float0",
+    "promote",
+    "result_type",
+]
 
 ArrayLike: TypeAlias = Union[Array, np.ndarray[Any, Any], np.generic, bool, int, float, complex]
 """What array functions take: arrays of mycc or NumPy, and scalars of Python or NumPy."""
@@ -166,7 +175,11 @@ def abstractify(x: ArrayLike) -> AbstractValue:
 
 _STORABLE = {
     float0,
-    *(np.dtype(getattr(ml_dtypes, n)) for n in dir(ml_dtypes) if n.startswith(("float", "bfloat", "int", "uint"))),
+    *(
+        np.dtype(getattr(ml_dtypes, n))
+        for n in dir(ml_dtypes)
+        if n.startswith(("float", "bfloat", "int", "uint"))
+    ),
 }
 
 
@@ -177,7 +190,9 @@ def _shortened(x: object) -> str:
 
 def dtype(x: Any) -> np.dtype[Any]:
     """The dtype of an array-like, or the one that a dtype-like names."""
-    return x if isinstance(x, np.dtype) else np.dtype(x) if isinstance(x, (str, type)) else abstractify(x).dtype
+    return (
+        x if isinstance(x, np.dtype) else np.dtype(x) if isinstance(x, (str, type)) else abstractify(x).dtype
+    )
 
 
 def default_dtype(kind: str) -> np.dtype[Any]:
@@ -194,6 +209,7 @@ def result_type(*args: Any) -> np.dtype[Any]:
         dtype('float32')
     """
     avals = [
-        AbstractValue((), np.dtype(a)) if isinstance(a, (str, type, np.dtype)) else abstractify(a) for a in args
+        AbstractValue((), np.dtype(a)) if isinstance(a, (str, type, np.dtype)) else abstractify(a)
+        for a in args
     ]
     return promote(avals)[0]

@@ -84,7 +84,9 @@ def compile_module(
         _mark_donated(entry, donated)
     loaded = _compile_and_load(module, devices, options)
     kept = module if options.keep_module else None
-    return Executable(loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept, committed)
+    return Executable(
+        loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept, committed
+    )
 
 
 # Flags of mycc's own that not every jaxlib in range has; those that this one refused.

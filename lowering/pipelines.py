@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mycc.dialects.errors import MyccError, PassError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
-from mycc.dialects.locations import describe
 from mycc.passes.diagnostics import format_error
 from mycc.passes.fuse import Fuse
 from mycc.passes.pipeline import Pipeline
@@ -17,7 +17,9 @@ from mycc.passes.symbols import Symbols, callees
 
 __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
-_CLEANUP = Pipeline(["inline", "symbol-dce", "canonicalize", "cse", Resolve(), Simplify(), "cse", Fuse(annotate=False)])
+_CLEANUP = Pipeline(
+    ["inline", "symbol-dce", "canonicalize", "cse", Resolve(), Simplify(), "cse", Fuse(annotate=False)]
+)
 
 
 def transforms(module: ir.Module) -> Pipeline:

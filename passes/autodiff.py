@@ -95,7 +95,9 @@ def _picked(values: Sequence[T], flags: Flags) -> list[T]:
 def _filled(types: Sequence[ir.Type], present: Flags, values: Sequence[Value]) -> list[Value]:
     """Values at the present positions, zeros elsewhere."""
     remaining = iter(values)
-    return [next(remaining) if flag else ops.full(type_, 0) for type_, flag in zip(types, present, strict=True)]
+    return [
+        next(remaining) if flag else ops.full(type_, 0) for type_, flag in zip(types, present, strict=True)
+    ]
 
 
 def _linear(symbols: Symbols, key: Key, split: Split, operands: Sequence[Value]) -> list[Value]:

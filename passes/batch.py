@@ -41,7 +41,9 @@ class Batch(Pass):
         for symbol in symbols.callee_first():
             found = [transform for op in symbols.referring(symbol) if (transform := match(op))]
             ready = [
-                t for t in found if t.kind in BATCH and t.callee in symbols.functions and t.callee not in pending
+                t
+                for t in found
+                if t.kind in BATCH and t.callee in symbols.functions and t.callee not in pending
             ]
             for transform in ready:
                 key = (transform.axis_size, transform.axis_name)

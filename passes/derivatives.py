@@ -67,7 +67,18 @@ class Body:
 class Site:
     """One operation under differentiation, as `mycc.dialects.record.Site` describes it to rules."""
 
-    __slots__ = ("_builder", "_results", "_saved", "active", "functions", "op", "operands", "reversing", "transposing", "wanted")
+    __slots__ = (
+        "_builder",
+        "_results",
+        "_saved",
+        "active",
+        "functions",
+        "op",
+        "operands",
+        "reversing",
+        "transposing",
+        "wanted",
+    )
 
     def __init__(self, builder: _Builder, step: Step, active: Flags, wanted: Flags) -> None:
         self._builder = builder
@@ -190,7 +201,9 @@ class Derivatives:
             flags = tuple(value in values for value in step.operands)
             _check_captures(step.op, record, flags)
             reached = record.depends(self, step.op, flags) if record.depends else (True,) * len(step.results)
-            values.update(r for r, flag in zip(step.results, reached, strict=True) if flag and is_differentiable(r.type))
+            values.update(
+                r for r, flag in zip(step.results, reached, strict=True) if flag and is_differentiable(r.type)
+            )
         return values
 
     def outline(self, op: ir.Operation, region: int) -> str:
@@ -210,7 +223,14 @@ def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:
 class _Builder:
     """The construction of one split or transposed function."""
 
-    def __init__(self, functions: Derivatives, callee: str, active: Flags, seeded: Flags | None, transposing: bool = False) -> None:
+    def __init__(
+        self,
+        functions: Derivatives,
+        callee: str,
+        active: Flags,
+        seeded: Flags | None,
+        transposing: bool = False,
+    ) -> None:
         symbols = functions.symbols
         self.functions = functions
         self.callee = callee
@@ -301,7 +321,9 @@ class _Builder:
         symbols = self.functions.symbols
         fixed = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if not flag]
         seeds = [value.type for value, flag in zip(self.returned, self.seeded, strict=True) if flag]
-        name, block = symbols.new(f"{self.callee}.transpose", [*(a.type for a in fixed), *seeds], self.location)
+        name, block = symbols.new(
+            f"{self.callee}.transpose", [*(a.type for a in fixed), *seeds], self.location
+        )
         self.linear_block = block
         self.primal_end = self.linear_end = ir.InsertionPoint(block)
         arguments = list(block.arguments)
@@ -316,7 +338,9 @@ class _Builder:
         symbols = self.functions.symbols
         self.one_function = True
         flagged = [a for a, flag in zip(self.arguments, self.active_arguments, strict=True) if flag]
-        name, block = symbols.new(f"{self.callee}.jvp", [a.type for a in (*self.arguments, *flagged)], self.location)
+        name, block = symbols.new(
+            f"{self.callee}.jvp", [a.type for a in (*self.arguments, *flagged)], self.location
+        )
         self.linear_block = block
         self.primal_end = self.linear_end = ir.InsertionPoint(block)
         arguments = list(block.arguments)
@@ -344,7 +368,9 @@ class _Builder:
             incoming = [tangents.get(operand) for operand in operands]
             if self.one_function and record.joint is not None:
                 with op.location, self.linear_end:
-                    results, outgoing = record.joint(site, [self.primals[operand] for operand in operands], incoming)
+                    results, outgoing = record.joint(
+                        site, [self.primals[operand] for operand in operands], incoming
+                    )
                 self.primals.update(zip(step.results, results, strict=True))
             else:
                 self._primal_part(position, site, record)
@@ -379,7 +405,10 @@ class _Builder:
                     cotangents[value] = accumulate(cotangents.get(value), seed)
         for site, record in reversed(sites):
             self._pull(site, record, cotangents)
-        return [cotangents.get(a) if flag else None for a, flag in zip(self.arguments, self.active_arguments, strict=True)]
+        return [
+            cotangents.get(a) if flag else None
+            for a, flag in zip(self.arguments, self.active_arguments, strict=True)
+        ]
 
     def _pull(self, site: Site, record: Record, cotangents: dict[Value, Value | None]) -> None:
         incoming = [cotangents.pop(result, None) for result in site.results]
@@ -402,7 +431,12 @@ class _Builder:
     def _primal_part(self, position: int, site: Site | None = None, record: Record | None = None) -> None:
         """The primal computation of an operation: a copy, or what its record does if it takes part."""
         step = self.source.steps[position]
-        if site is not None and record is not None and record.augment is not None and self._augment(position, site, record.augment):
+        if (
+            site is not None
+            and record is not None
+            and record.augment is not None
+            and self._augment(position, site, record.augment)
+        ):
             return
         if self.copies is None:
             values = [self._primal(operand, step.op) for operand in step.operands]

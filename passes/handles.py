@@ -88,7 +88,9 @@ def _join_op(flow: _Flow, symbols: Symbols, op: ir.Operation) -> None:
         flow.join(operands, results)
 
 
-def convert(symbols: Symbols, key: Key, split: Split, linear: Callable[[Sequence[Value]], list[Value]]) -> None:
+def convert(
+    symbols: Symbols, key: Key, split: Split, linear: Callable[[Sequence[Value]], list[Value]]
+) -> None:
     """Replace every value that one handle flows through by the residuals of a split function.
 
     Args:
@@ -121,7 +123,9 @@ class _Conversion:
 
     def run(self) -> None:
         touched = [
-            (symbol, list(operations(function))) for symbol, function in self.symbols.functions.items() if self._touches(function)
+            (symbol, list(operations(function)))
+            for symbol, function in self.symbols.functions.items()
+            if self._touches(function)
         ]
         with context:
             for symbol, body in touched:
@@ -148,7 +152,9 @@ class _Conversion:
             return
         for argument in old:
             if argument in self.members:
-                self.expanded[argument] = [block.add_argument(t, argument.location) for t in self.split.residuals]
+                self.expanded[argument] = [
+                    block.add_argument(t, argument.location) for t in self.split.residuals
+                ]
             else:
                 argument.replace_all_uses_with(block.add_argument(argument.type, argument.location))
         self.old_arguments.append((block, len(old)))
@@ -199,7 +205,9 @@ class _Conversion:
                 block.append_to(new_region)
         return list(new.results)
 
-    def _widened(self, op: ir.Operation, name: str, attribute: ir.Attribute, values: list[Value], kind: type) -> ir.Attribute:
+    def _widened(
+        self, op: ir.Operation, name: str, attribute: ir.Attribute, values: list[Value], kind: type
+    ) -> ir.Attribute:
         flags: list[int] = []
         for flag, value in zip([kind(v) for v in attribute], values, strict=False):
             if value not in self.members:

@@ -31,7 +31,11 @@ class Resolve(Pass):
                     op.results[0].replace_all_uses_with(op.operands[0])
                     op.erase()
                     self.count("stop_gradient")
-                elif target.startswith("mycc.") and axis_name_of(op) is not None and "called_computations" not in op.attributes:
+                elif (
+                    target.startswith("mycc.")
+                    and axis_name_of(op) is not None
+                    and "called_computations" not in op.attributes
+                ):
                     raise TransformError(
                         f"{describe(op.location)}: '{target}' names the axis '{axis_name_of(op)}', which no vmap around "
                         "it binds; give axis_name to the vmap, or call the function under it"

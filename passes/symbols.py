@@ -101,7 +101,9 @@ class Symbols:
         """The calls, custom calls and composites in a function; read once, until `forget`."""
         found = self._referring.get(symbol)
         if found is None:
-            found = self._referring[symbol] = [op for op in operations(self.functions[symbol]) if op.name in _REFERRING]
+            found = self._referring[symbol] = [
+                op for op in operations(self.functions[symbol]) if op.name in _REFERRING
+            ]
         return found
 
     def forget(self, symbol: str) -> None:
@@ -117,13 +119,17 @@ class Symbols:
         type_ = self.functions[symbol].attributes["function_type"].value
         return list(type_.inputs), list(type_.results)
 
-    def new(self, base: str, arguments: Sequence[ir.Type], location: ir.Location = unknown) -> tuple[str, ir.Block]:
+    def new(
+        self, base: str, arguments: Sequence[ir.Type], location: ir.Location = unknown
+    ) -> tuple[str, ir.Block]:
         """Append a private function with a fresh name and an open body; `close` gives it its type."""
         name = self._fresh(base)
         with context, location, ir.InsertionPoint(self.module.body):
             function = func.FuncOp(name, (list(arguments), []), visibility="private")
         self.functions[name] = function.operation
-        return name, function.operation.regions[0].blocks.append(*arguments, arg_locs=[location] * len(arguments))
+        return name, function.operation.regions[0].blocks.append(
+            *arguments, arg_locs=[location] * len(arguments)
+        )
 
     def copy(self, symbol: str, base: str) -> tuple[str, ir.Block]:
         """Append a private copy of a function with a fresh name, its return taken off; `close` ends it again."""
@@ -158,7 +164,9 @@ class Symbols:
         """Set a function's type from its block's arguments and its return."""
         block = self.block(symbol)
         returned = block.operations[len(block.operations) - 1].operands
-        type_ = ir.FunctionType.get([a.type for a in block.arguments], [r.type for r in returned], context=context)
+        type_ = ir.FunctionType.get(
+            [a.type for a in block.arguments], [r.type for r in returned], context=context
+        )
         self.functions[symbol].attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
 
     def outline(self, op: ir.Operation, region: int) -> str:

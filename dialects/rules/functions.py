@@ -66,11 +66,15 @@ def _call_forward(site: Site, tangents: Tangents) -> Tangents:
     return _scatter(results, present)
 
 
-def _call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+def _call_joint(
+    site: Site, operands: Sequence[Value], tangents: Tangents
+) -> tuple[Sequence[Value], Tangents]:
     symbol, present = site.functions.jvp(_callee(site.op), site.active)
     types = [result.type for result in site.op.results]
     seeds = _present(tangents, site.active, [operand.type for operand in operands])
-    results = ops.call(symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds])
+    results = ops.call(
+        symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds]
+    )
     return results[: len(types)], _scatter(results[len(types) :], present)
 
 
@@ -80,7 +84,9 @@ def _call_reverse(site: Site, cotangents: Tangents) -> Tangents:
     if site.transposing:
         symbol, present = site.functions.transpose(_callee(site.op), site.active, site.wanted)
         primals = [site.operand(i) for i, flag in enumerate(site.active) if not flag]
-        results = ops.call(symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds])
+        results = ops.call(
+            symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds]
+        )
         return _scatter(results, present)
     linear, residuals, present, _ = _call_split(site)
     saved = [site.saved(i) for i in range(len(residuals))]

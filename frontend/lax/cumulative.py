@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.differentiation import in_trace
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import shape_of
+from mycc.differentiation import in_trace
 from mycc.function import building, name_of
 from mycc.lax.checks import axis_of, check_kind
 from mycc.lowering import pytrees

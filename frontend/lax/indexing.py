@@ -11,10 +11,10 @@ import numpy as np
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.differentiation import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import shape_of
+from mycc.differentiation import in_trace
 from mycc.dtypes import kind_of
 from mycc.emit import convert, full
 from mycc.emit import operand as operand_of

@@ -9,10 +9,10 @@ import numpy as np
 
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
-from mycc.differentiation import in_trace
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, shape_of, tensor
+from mycc.differentiation import in_trace
 from mycc.dtypes import as_dtype, highest, kind_of, lowest
 from mycc.emit import full
 from mycc.emit import operand as operand_of

@@ -93,7 +93,12 @@ def test_what_cannot_be_put() -> None:
 
 
 def test_integers_take_the_dtype_they_need() -> None:
-    assert [buffers.put(n).dtype.name for n in (1, 1 << 40, -(1 << 40), 1 << 63)] == ["int32", "int64", "int64", "uint64"]
+    assert [buffers.put(n).dtype.name for n in (1, 1 << 40, -(1 << 40), 1 << 63)] == [
+        "int32",
+        "int64",
+        "int64",
+        "uint64",
+    ]
 
 
 def test_copies() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 
 Case = Callable[..., Any]
 

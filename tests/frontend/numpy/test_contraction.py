@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import mycc
+import mycc.numpy as mnp
 
 RNG = np.random.default_rng(1)
 

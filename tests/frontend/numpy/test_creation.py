@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 
 
 def test_arrays_of_data(assert_like):

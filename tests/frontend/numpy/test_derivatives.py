@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 
 RNG = np.random.default_rng(3)
 X = RNG.uniform(0.3, 0.9, (4, 6)).astype(np.float32)

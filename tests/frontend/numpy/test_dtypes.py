@@ -5,10 +5,11 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import ml_dtypes
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 
 NAMES = ("bool", "int8", "int32", "uint8", "float16", "bfloat16", "float32", "complex64")
 ARRAYS = [np.array([1, 2, 3]).astype(getattr(ml_dtypes, name, name)) for name in NAMES]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import mycc
+import mycc.numpy as mnp
 
 REAL = np.float32([-7.5, -2.5, -1.5, -1.0, -0.3, -0.0, 0.0, 0.2, 0.5, 1.0, 1.5, 2.5, 30.0])
 UNIT = np.linspace(-0.95, 0.95, 11, dtype=np.float32)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import mycc
+import mycc.numpy as mnp
 from mycc import operations
 
 X = np.arange(60, dtype=np.float32).reshape(3, 4, 5)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import mycc
+import mycc.numpy as mnp
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3, 4, 5)).astype(np.float32)

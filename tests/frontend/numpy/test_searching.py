@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 
 RNG = np.random.default_rng(2)
 M = RNG.normal(size=(4, 6)).astype(np.float32)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import mycc
-import mycc.numpy as mnp
 import numpy as np
 import pytest
+
+import mycc
+import mycc.numpy as mnp
 
 X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 M = np.arange(20, dtype=np.float32).reshape(4, 5) ** 2 % 7
