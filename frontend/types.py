@@ -7,7 +7,7 @@ take the dtype of the array they meet, so that ``x * 2.0`` keeps a bfloat16 ``x`
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias
 
 import ml_dtypes
 import numpy as np
@@ -28,7 +28,7 @@ __all__ = [
     "result_type",
 ]
 
-ArrayLike: TypeAlias = Union[Array, np.ndarray[Any, Any], np.generic, bool, int, float, complex]
+ArrayLike: TypeAlias = Array | np.ndarray[Any, Any] | np.generic | bool | int | float | complex
 """What array functions take: arrays of mycc or NumPy, and scalars of Python or NumPy."""
 DTypeLike: TypeAlias = Any
 
