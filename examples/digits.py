@@ -36,7 +36,7 @@ class State(NamedTuple):
     params: Params
     mean: Params
     square: Params
-    count: mycc.Array
+    steps: mycc.Array
 
 
 def initial_params(key: mycc.Array) -> Params:
@@ -77,14 +77,14 @@ def step(
     """One step of Adam on a batch."""
     images = mycc.vmap(shifted)(random.split(key, len(images)), images)
     value, gradient = mycc.value_and_grad(loss)(state.params, images, labels)
-    count = state.count + 1
+    steps = state.steps + 1
     mean = tree.map(lambda m, g: 0.9 * m + 0.1 * g, state.mean, gradient)
     square = tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, state.square, gradient)
 
     def move(p: mycc.Array, m: mycc.Array, v: mycc.Array) -> mycc.Array:
-        return p - rate * (m / (1 - 0.9**count)) / (mnp.sqrt(v / (1 - 0.999**count)) + 1e-8)
+        return p - rate * (m / (1 - 0.9**steps)) / (mnp.sqrt(v / (1 - 0.999**steps)) + 1e-8)
 
-    return State(tree.map(move, state.params, mean, square), mean, square, count), value
+    return State(tree.map(move, state.params, mean, square), mean, square, steps), value
 
 
 @mycc.jit

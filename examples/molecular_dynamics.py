@@ -28,7 +28,7 @@ BOX = (PARTICLES / DENSITY) ** (1 / 3)
 CUTOFF = 2.3  # less than half the box
 
 
-def lennard_jones(squared: mycc.Array) -> mycc.Array:
+def lennard_jones(squared: mycc.Array | float) -> mycc.Array:
     """The pair potential of squared distances."""
     inverse = 1 / squared**3
     return 4 * (inverse**2 - inverse)

@@ -6,8 +6,8 @@ data that a handle has at entry. Operators and methods are the functions of `myc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -16,6 +16,18 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 
 __all__ = ["Array"]
+
+R = TypeVar("R")
+
+
+def _method(name: str) -> Callable[..., Array]:
+    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
+        return getattr(_numpy, name)(self, *args, **kwargs)
+
+    method.__name__ = name
+    method.__qualname__ = f"Array.{name}"
+    method.__doc__ = f"As `mycc.numpy.{name}` of this array."
+    return method
 
 
 class Array:
@@ -403,32 +415,49 @@ class Array:
         """The array converted to another dtype."""
         return _numpy.astype(self, dtype)
 
+    def nonzero(self, *, size: int | None = None, fill_value: Any = None) -> tuple[Array, ...]:
+        """As `mycc.numpy.nonzero` of this array."""
+        return _numpy.nonzero(self, size=size, fill_value=fill_value)
 
-def _binary(function: Any, x: Any, y: Any) -> Any:
+    all = _method("all")
+    any = _method("any")
+    argmax = _method("argmax")
+    argmin = _method("argmin")
+    argsort = _method("argsort")
+    clip = _method("clip")
+    conj = _method("conj")
+    copy = _method("copy")
+    cumprod = _method("cumprod")
+    cumsum = _method("cumsum")
+    diagonal = _method("diagonal")
+    dot = _method("dot")
+    max = _method("max")
+    mean = _method("mean")
+    min = _method("min")
+    prod = _method("prod")
+    ravel = _method("ravel")
+    repeat = _method("repeat")
+    round = _method("round")
+    searchsorted = _method("searchsorted")
+    sort = _method("sort")
+    squeeze = _method("squeeze")
+    std = _method("std")
+    sum = _method("sum")
+    swapaxes = _method("swapaxes")
+    take = _method("take")
+    trace = _method("trace")
+    var = _method("var")
+
+
+def _binary(function: Callable[[Any, Any], R], x: Any, y: Any) -> R:
     """An operator: NotImplemented for what is no operand, so that the other side is asked."""
     other = y if isinstance(x, Array) else x
     if isinstance(other, _OPERANDS):
         return function(x, y)
-    return NotImplemented
+    return cast(R, NotImplemented)
 
 
 _OPERANDS = (Array, np.ndarray, np.generic, bool, int, float, complex)
-
-
-def _method(name: str) -> Any:
-    def method(self: Array, *args: Any, **kwargs: Any) -> Any:
-        return getattr(_numpy, name)(self, *args, **kwargs)
-
-    method.__name__ = name
-    method.__doc__ = f"As `mycc.numpy.{name}` of this array."
-    return method
-
-
-for _name in (
-    "all any argmax argmin argsort clip conj copy cumprod cumsum diagonal dot max mean min nonzero prod "
-    "ravel repeat round searchsorted sort squeeze std sum swapaxes take trace var"
-).split():
-    setattr(Array, _name, _method(_name))
 
 
 # Operators and methods are functions of these modules, which need `Array`: they come last.

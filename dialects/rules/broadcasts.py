@@ -43,11 +43,22 @@ def _gather(op: ir.Operation, index: int, ct: Value) -> Value:
 class _SpreadSite:
     """A site whose operands all have the result's shape."""
 
-    __slots__ = ("_site", "active", "functions", "inputs", "op", "reversing", "transposing", "wanted")
+    __slots__ = (
+        "_site",
+        "active",
+        "functions",
+        "inputs",
+        "op",
+        "operands",
+        "reversing",
+        "transposing",
+        "wanted",
+    )
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self.op: ir.Operation = site.op
+        self.operands: list[Value] = site.operands
         self.functions: Functions = site.functions
         self.active: Flags = site.active
         self.wanted: Flags = site.wanted
