@@ -39,7 +39,7 @@ class State(NamedTuple):
     steps: mycc.Array
 
 
-def initial_params(key: mycc.Array) -> Params:
+def initial_params(key: random.KeyArray) -> Params:
     """He initialisation."""
     keys = random.split(key, len(SIZES) - 1)
     return [
@@ -63,7 +63,7 @@ def loss(params: Params, images: mycc.Array, labels: mycc.Array) -> mycc.Array:
     return -mnp.mean(mnp.sum(targets * nn.log_softmax(logits(params, images)), axis=-1))
 
 
-def shifted(key: mycc.Array, image: mycc.Array) -> mycc.Array:
+def shifted(key: random.KeyArray, image: mycc.Array) -> mycc.Array:
     """One 8x8 image moved by at most a pixel in each direction: more data than there is."""
     corner = random.randint(key, (2,), 0, 3)
     padded = mnp.pad(image.reshape(8, 8), 1)
@@ -72,7 +72,7 @@ def shifted(key: mycc.Array, image: mycc.Array) -> mycc.Array:
 
 @mycc.jit
 def step(
-    state: State, key: mycc.Array, images: mycc.Array, labels: mycc.Array, rate: float
+    state: State, key: random.KeyArray, images: mycc.Array, labels: mycc.Array, rate: float
 ) -> tuple[State, mycc.Array]:
     """One step of Adam on a batch."""
     images = mycc.vmap(shifted)(random.split(key, len(images)), images)
