@@ -75,10 +75,7 @@ def broadcast(value: Value, source: tuple[int, ...], target: tuple[int, ...]) ->
     if source == target:
         return value
     offset = len(target) - len(source)
-    kept = [d for d, n in enumerate(source) if n != 1 or target[d + offset] == 1]
-    if len(kept) != len(source):
-        value = ops.reshape(value, [source[d] for d in kept])
-    return ops.broadcast_in_dim(value, target, [d + offset for d in kept])
+    return ops.broadcast_in_dim(value, target, range(offset, len(target)))
 
 
 def full(shape: tuple[int, ...], dtype: np.dtype[Any], number: Any) -> Value:
