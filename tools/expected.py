@@ -24,7 +24,7 @@ _EXPECTED = re.compile(
 _EXPECTED_RE = re.compile(
     r"expected-(error|warning|note|remark)(-re) *(?:@([+-]\d+|above|below|unknown))? *\{\{(.*)\}\}\s*$"
 )
-_DIAGNOSTIC = re.compile(r"^(?:<unknown>|(.+?):(\d+):(\d+)): (error|warning|note|remark): (.*)$")
+_DIAGNOSTIC = re.compile(r"^(?:<unknown>|(.+?):(\d+)(:\d+)?): (error|warning|note|remark): (.*)$")
 
 
 @dataclass

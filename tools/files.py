@@ -123,8 +123,12 @@ def parse_module(source: Source) -> ir.Module:
 
 
 def rename(message: str, name: str) -> str:
-    """Puts the file's name where MLIR says ``-`` for a text that it got from memory."""
-    return re.sub(r"^-(?=:\d+:\d+: )", name.replace("\\", r"\\"), message, flags=re.MULTILINE)
+    """Puts the file's name where MLIR says ``-`` for a text that it got from memory.
+
+    Messages of mycc's own, ``file:line: ...``, say that they are errors, too.
+    """
+    named = re.sub(r"^-(?=:\d+(:\d+)?: )", name.replace("\\", r"\\"), message, flags=re.MULTILINE)
+    return re.sub(rf"^({re.escape(name)}:\d+): (?!\w+: )", r"\1: error: ", named)
 
 
 @contextlib.contextmanager
