@@ -121,7 +121,9 @@ class Array:
         data = self._concrete("conversion to a NumPy array")._numpy()
         if dtype is not None and data.dtype != dtype:
             if copy is False:
-                raise ValueError(f"a conversion from {data.dtype} to {np.dtype(dtype)} copies; drop copy=False")
+                raise ValueError(
+                    f"a conversion from {data.dtype} to {np.dtype(dtype)} copies; drop copy=False"
+                )
             return data.astype(dtype)
         return data.copy() if copy else data
 
@@ -146,7 +148,9 @@ class Array:
     def __index__(self) -> int:
         value = self._scalar("use as an index or a shape")
         if self.dtype.kind not in "iu":
-            raise TypeError(f"{user_line()}: only integer scalars can be an index, got an array of dtype {self.dtype}")
+            raise TypeError(
+                f"{user_line()}: only integer scalars can be an index, got an array of dtype {self.dtype}"
+            )
         return int(value)
 
     def __float__(self) -> float:
@@ -158,7 +162,9 @@ class Array:
     def _scalar(self, what: str) -> np.ndarray[Any, Any]:
         data = self._concrete(what)._numpy()
         if data.size != 1:
-            raise TypeError(f"{user_line()}: only arrays of one element convert to a scalar, this one has shape {data.shape}")
+            raise TypeError(
+                f"{user_line()}: only arrays of one element convert to a scalar, this one has shape {data.shape}"
+            )
         return data.reshape(())
 
     def __format__(self, spec: str) -> str:
@@ -178,12 +184,16 @@ class Array:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError(f"{user_line()}: len() of an array without dimensions; x.size is its number of elements")
+            raise TypeError(
+                f"{user_line()}: len() of an array without dimensions; x.size is its number of elements"
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Array]:
         if not self.shape:
-            raise TypeError(f"{user_line()}: iteration over an array without dimensions; x.item() is its number")
+            raise TypeError(
+                f"{user_line()}: iteration over an array without dimensions; x.item() is its number"
+            )
         return iter(_numpy.unstack(self))
 
     def __contains__(self, value: Any) -> bool:
