@@ -105,6 +105,10 @@ class _Batcher:
 
     def batch(self, callee: str, flags: Flags, outputs: Flags | None = None) -> tuple[str, Flags]:
         """The batched form of a function, and which of its results are batched."""
+        if outputs is not None:
+            made = self.batch(callee, flags)
+            if all(present or not forced for present, forced in zip(made[1], outputs, strict=True)):
+                return made
         key = (callee, flags, outputs)
         if key not in self._made:
             self._made[key] = self._build(callee, flags, outputs)
