@@ -57,3 +57,24 @@ def test_molecular_dynamics(tmp_path: Path) -> None:
     assert re.search(r"^ 1000 ", output, re.MULTILINE)
     assert _figure(r"drift of all steps (\S+)", output) < 1e-4
     assert _figure(r"total momentum (\S+)", output) < 1e-10
+
+
+def test_write_a_pass(tmp_path: Path) -> None:
+    output = _run("write_a_pass.py", folder=tmp_path)
+    before, after = output.split("after:\n")
+    assert "stablehlo.power" in before
+    assert "stablehlo.multiply %arg0, %arg0" in after
+    assert "stablehlo.power" not in after
+
+
+def test_the_pass_from_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "x.mlir").write_text(
+        "func.func @main(%x: tensor<f32>) -> tensor<f32> {\n"
+        "  %two = stablehlo.constant dense<2.0> : tensor<f32>\n"
+        "  %0 = stablehlo.power %x, %two : tensor<f32>\n"
+        "  return %0 : tensor<f32>\n}"
+    )
+    command = [sys.executable, "-m", "mycc.tools.cli", "opt", "x.mlir"]
+    flags = [f"--load-pass-plugin={EXAMPLES / 'write_a_pass.py'}", "--pass-pipeline=squares{limit=9},cse"]
+    done = subprocess.run([*command, *flags], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "stablehlo.multiply %arg0, %arg0" in done.stdout
