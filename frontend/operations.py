@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
+from mycc.lowering.devices import several_devices
 from mycc.lowering.pipelines import run_default
+from mycc.lowering.pjrt import XlaRuntimeError
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, leaked, tracing
 from mycc.types import abstractify
@@ -37,10 +39,32 @@ _CAPACITY = 8192
 class _Entry:
     executable: Executable
     out_tree: Any
+    single: bool
+
+    def finished(self, results: Sequence[Any]) -> Any:
+        """What the function returns, of the buffers that the program does."""
+        return Array(results[0]) if self.single else self.out_tree.unflatten([Array(r) for r in results])
 
 
 _entries: dict[Any, _Entry] = {}
+_quick: dict[Any, _Entry] = {}
+"""Entries once more, by what `_glance` makes of a call."""
 _lock = threading.Lock()
+_LEAF = pytrees.flatten(0)[1]
+
+
+class _Plain(dict[type, bool]):
+    """For each type whether values of it are options that are told apart by equality."""
+
+    def __missing__(self, kind: type) -> bool:
+        frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        plain = self[kind] = frozen or issubclass(
+            kind, (bool, int, float, complex, str, type(None), type, np.dtype)
+        )
+        return plain
+
+
+_plain = _Plain()
 
 
 def run(
@@ -57,6 +81,87 @@ def run(
         function: builds its operations inside a trace.
         operands: for each parameter, in order, whether a Python scalar passed there is an operand.
     """
+    glance = None if several_devices else _glance(key, operands, args, kwargs)
+    if glance is not None:
+        known = _quick.get(glance[0])
+        if known is not None:
+            try:
+                return known.finished(known.executable.execute(glance[1]))
+            except XlaRuntimeError:
+                # Once more, for the error that says which argument is to blame.
+                return known.finished(known.executable.run(glance[1], user_line))
+    entry, data = _looked_up(key, function, operands, args, kwargs)
+    if glance is not None:
+        with _lock:
+            if len(_quick) >= _CAPACITY:
+                _quick.pop(next(iter(_quick)))
+            _quick[glance[0]] = entry
+    return entry.finished(entry.executable.run(data, user_line))
+
+
+def _glance(
+    key: Any, operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, list[Any]] | None:
+    """The signature and the buffers of a call of arrays, numbers and plain options, which most calls are.
+
+    Nothing is flattened. The type of an option is part of the signature, since 1 and True are equal.
+    """
+    signature: list[Any] = [key]
+    data: list[Any] = []
+    flags = iter(operands.values())
+    flag = False
+    for x in args:
+        flag = next(flags, flag)
+        kind = type(x)
+        if kind is Array:
+            impl = x._data
+            data.append(impl)
+            signature.append(impl.aval)
+        elif flag and kind in _SCALARS:
+            data.append(_number(x))
+            signature.append(_describe(x))
+        elif kind is np.ndarray:
+            data.append(_array(x)._data)
+            signature.append(abstractify(x))
+        elif _plain[kind]:
+            signature += (kind, x)
+        elif kind is tuple and all(type(n) is int for n in x):
+            signature.append(x)
+        else:
+            return None
+    for name, x in kwargs.items():
+        kind = type(x)
+        if _plain[kind] and not (operands.get(name) and kind in _SCALARS):
+            signature += (name, kind, x)
+        elif kind is tuple and all(type(n) is int for n in x):
+            signature += (name, x)
+        else:
+            return None
+    return tuple(signature), data
+
+
+_numbers: dict[tuple[type, Any], Any] = {}
+
+
+def _number(x: Any) -> Any:
+    """The buffer of a Python number; that of one met before is used again."""
+    found = _numbers.get((type(x), x))
+    # Zero and minus zero are equal, and are not the same.
+    if found is None or x == 0:
+        found = _array(x)._data
+        if len(_numbers) < _CAPACITY:
+            _numbers[type(x), x] = found
+    return found
+
+
+def _looked_up(
+    key: Any,
+    function: Callable[..., Any],
+    operands: dict[str, bool],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> tuple[_Entry, list[Any]]:
+    """The program for a call, compiled if it is the first of its signature, and the buffers that it takes."""
     names = list(operands)
     leaves, tree = pytrees.flatten((args, kwargs))
     flags = _scalar_flags(names, operands, args, kwargs)
@@ -83,8 +188,7 @@ def run(
             if len(_entries) >= _CAPACITY:
                 _entries.pop(next(iter(_entries)))
             _entries[signature] = entry
-    data = [x._data for x in arrays]
-    return entry.out_tree.unflatten([Array(result) for result in entry.executable.run(data, user_line)])
+    return entry, [x._data for x in arrays]
 
 
 def _scalar_flags(
@@ -148,7 +252,7 @@ def _compile(
     executable = compile_module(
         module, devices=[place.device], options=settings, out_avals=out_avals, committed=place.committed
     )
-    return _Entry(executable, out_tree)
+    return _Entry(executable, out_tree, out_tree == _LEAF)
 
 
 def _argument(x: Tracer, leaf: Any) -> Tracer:

@@ -85,6 +85,14 @@ class Plan:
     extended: tuple[int, ...]
     dims: tuple[Dim, ...]
     front: bool
+    hashed: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hashed", hash((self.extended, self.dims, self.front)))
+
+    def __hash__(self) -> int:
+        # Plans are looked up at every eager call.
+        return self.hashed
 
     @property
     def has_arrays(self) -> bool:
@@ -121,12 +129,46 @@ def parse(x: Any, shape: tuple[int, ...], index: Any, dynamic: bool) -> Request:
         TypeError: the index holds something that is no index.
         ConcretizationError: it holds a traced mask or a slice with traced bounds.
     """
+    if dynamic:
+        kind = type(index)
+        if kind is int:
+            return _of_positions(shape, (index,))
+        if kind is tuple and all(type(e) is int for e in index):
+            return _of_positions(shape, index)
     entries = [_entry(e) for e in (index if isinstance(index, tuple) else (index,))]
     entries = _expanded(entries, shape)
     reader = _Reader(shape, dynamic)
     for e in entries:
         reader.read(e)
     return reader.request()
+
+
+_POSITIONS: dict[tuple[tuple[int, ...], int], Plan] = {}
+"""The plans of indices that are positions alone, by shape and number of positions."""
+
+
+def _of_positions(shape: tuple[int, ...], index: tuple[int, ...]) -> Request:
+    """The request of positions that become run-time operands."""
+    plan = _POSITIONS.get((shape, len(index)))
+    if plan is None:
+        reader = _Reader(shape, True)
+        for e in _expanded(list(index), shape):
+            reader.read(e)
+        request = reader.request()
+        _POSITIONS[shape, len(index)] = request.plan
+        return request
+    for axis, (position, size) in enumerate(zip(index, shape, strict=False)):
+        if not -size <= position < size:
+            raise outside(position, axis, shape)
+    return Request(plan, [p % n for p, n in zip(index, shape, strict=False)])
+
+
+def outside(position: int, axis: int, shape: tuple[int, ...]) -> IndexError:
+    """The error for a position that is known and lies outside."""
+    return IndexError(
+        f"{user_line()}: index {position} is out of bounds for axis {axis} of size {shape[axis]} "
+        f"of an array of shape {shape}"
+    )
 
 
 def _entry(e: Any) -> Any:
@@ -247,10 +289,7 @@ class _Reader:
     def _position(self, position: int) -> None:
         axis, size = self.dimension, self._next()
         if not -size <= position < size:
-            raise IndexError(
-                f"{user_line()}: index {position} is out of bounds for axis {axis} of size {size} "
-                f"of an array of shape {self.shape}"
-            )
+            raise outside(position, axis, self.shape)
         position %= size
         self.advanced.append(self.number)
         if self.dynamic:
@@ -293,11 +332,7 @@ class _Reader:
             low, high = int(e.min()), int(e.max())
             if low < -size or high >= size:
                 wrong = low if low < -size else high
-                raise IndexError(
-                    f"{user_line()}: index {wrong} is out of bounds for axis {self.dimension - 1} of size "
-                    f"{size} "
-                    f"of an array of shape {self.shape}"
-                )
+                raise outside(wrong, self.dimension - 1, self.shape)
             if low < 0:
                 e = np.where(e < 0, e + np.asarray(size, np.int64), e)
         return e.astype(INT32 if size <= 2**31 - 1 else INT64)

@@ -56,7 +56,7 @@ def read(
     """``x[index]``, with what to do about positions outside."""
     check_mode(mode)
     request = parse(x, abstractify(x).shape, index, dynamic=current() is None)
-    return _read(x, request.operands, request.plan, mode, fill_value, wrap_negative, sorted_)
+    return _read(x, request.plan, mode, fill_value, wrap_negative, sorted_, *request.operands)
 
 
 def check_mode(mode: Any) -> None:
@@ -74,12 +74,12 @@ def check_mode(mode: Any) -> None:
 @operation
 def _read(
     x: ArrayLike,
-    operands: Sequence[ArrayLike],
     plan: Plan,
     mode: str | None,
     fill_value: Any,
     wrap_negative: bool,
     sorted_: bool,
+    *operands: ArrayLike,
 ) -> Array:
     value, aval = lift(x)
     value = ops.reshape(value, plan.extended)

@@ -84,7 +84,7 @@ def write(
     if mask is not None and _fits_masked(mask, shape, abstractify(value).shape):
         return _write_masked(x, mask, value, kind)
     request = parse(x, shape, index, dynamic=current() is None)
-    return _write(x, request.operands, value, request.plan, kind, mode, wrap_negative, sorted_, unique)
+    return _write(x, value, request.plan, kind, mode, wrap_negative, sorted_, unique, *request.operands)
 
 
 def _mask_alone(index: Any) -> Any:
@@ -138,7 +138,6 @@ def _spread(value: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> V
 @operation
 def _write(
     x: ArrayLike,
-    operands: Sequence[ArrayLike],
     value: ArrayLike,
     plan: Plan,
     kind: str,
@@ -146,6 +145,7 @@ def _write(
     wrap_negative: bool,
     sorted_: bool,
     unique: bool,
+    *operands: ArrayLike,
 ) -> Array:
     old, aval = lift(x)
     whole = ops.reshape(old, plan.extended)
