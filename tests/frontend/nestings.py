@@ -105,10 +105,35 @@ def constant(l: Library, x: Array) -> Array:
     return l.np.asarray(WEIGHTS) * 0.5
 
 
+def reduced(l: Library, x: Array) -> Array:
+    return x * l.np.prod(x) + l.np.var(x) - l.np.log(l.np.sum(l.np.exp(x))) + l.np.min(x * x[::-1])
+
+
+def ordered(l: Library, x: Array) -> Array:
+    return l.np.sort(x) * l.np.cumsum(x)[::-1] + x[l.np.argmax(x)] * l.np.concatenate([x[1:], x[:1]])
+
+
+def complexed(l: Library, x: Array) -> Array:
+    z = l.np.exp(1j * x) * (x + 2j)
+    return l.np.real(z * z) + l.np.imag(z) * l.np.abs(z[0])
+
+
+def contracted(l: Library, x: Array) -> Array:
+    table = l.np.einsum("i,jk,k->ij", x, MATRIX, x) @ MATRIX
+    return l.np.tensordot(table, l.np.outer(x, WEIGHTS), 2) * l.np.where(x > 0.0, x, 0.1 * x)
+
+
+def stopped(l: Library, x: Array) -> Array:
+    return l.lax.stop_gradient(l.np.sin(x)) * x + x * l.np.round(x)
+
+
 FUNCTIONS: dict[str, Callable[[Library, Array], Array]] = {
     f.__name__: f
-    for f in (sines, layer, normalized, indexed, called, chosen, switched, scanned, looped, linear, constant)
-}
+    for f in (
+        sines, layer, normalized, indexed, called, chosen, switched, scanned, looped, linear, constant,
+        reduced, ordered, complexed, contracted, stopped,
+    )
+}  # fmt: skip
 LOOPS = {"scanned", "looped"}
 
 

@@ -46,6 +46,11 @@ CHOSEN = [
     ("constant", ("pullback_returned", "grad")),
     ("layer", ("pullbacks_from_scan", "jvp", "vmap")),
     ("sines", ("grad", "grad", "grad", "pullback_scanned")),
+    ("reduced", ("grad", "vmap_last")),
+    ("ordered", ("vmap", "jacrev", "jvp")),
+    ("complexed", ("vjp", "vmap_captured")),
+    ("contracted", ("jacfwd", "grad")),
+    ("stopped", ("grad", "linearize")),
 ]
 
 
