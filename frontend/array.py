@@ -1,7 +1,7 @@
 """`Array`: a handle on an array in device memory.
 
-A handle can be assigned to (``x[i] = v`` gives it new data); every transform and every compiled call takes the
-data that a handle has at entry. Operators and methods are the functions of `mycc.numpy`.
+A handle can be assigned to (``x[i] = v`` gives it new data); every transform and every compiled call takes
+the data that a handle has at entry. Operators and methods are the functions of `mycc.numpy`.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ class Array:
         data = self._concrete(what)._numpy()
         if data.size != 1:
             raise TypeError(
-                f"{user_line()}: only arrays of one element convert to a scalar, this one has shape {data.shape}"
+                f"{user_line()}: only arrays of one element convert to a scalar, this one has shape "
+                f"{data.shape}"
             )
         return data.reshape(())
 
@@ -417,6 +418,10 @@ class Array:
             return _numpy.transpose(self)
         return _numpy.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
+    def view(self, dtype: Any) -> Array:
+        """The bits of the elements read as another dtype; the last dimension shrinks or grows with their size."""
+        return _numpy.bits.view(self, dtype)
+
     def flatten(self, order: str = "C") -> Array:
         """As `mycc.numpy.ravel`."""
         return _numpy.ravel(self, order)
@@ -433,9 +438,13 @@ class Array:
     any = _method("any")
     argmax = _method("argmax")
     argmin = _method("argmin")
+    argpartition = _method("argpartition")
     argsort = _method("argsort")
+    choose = _method("choose")
     clip = _method("clip")
+    compress = _method("compress")
     conj = _method("conj")
+    conjugate = _method("conjugate")
     copy = _method("copy")
     cumprod = _method("cumprod")
     cumsum = _method("cumsum")
@@ -444,7 +453,9 @@ class Array:
     max = _method("max")
     mean = _method("mean")
     min = _method("min")
+    partition = _method("partition")
     prod = _method("prod")
+    ptp = _method("ptp")
     ravel = _method("ravel")
     repeat = _method("repeat")
     round = _method("round")
