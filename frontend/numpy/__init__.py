@@ -50,6 +50,7 @@ from mycc.numpy.bits import (
     nextafter,
     right_shift,
     signbit,
+    spacing,
 )
 from mycc.numpy.complexes import (
     angle,
@@ -812,6 +813,7 @@ __all__ = [
     "size",
     "sort",
     "sort_complex",
+    "spacing",
     "split",
     "sqrt",
     "square",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,9 +14,10 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of, element_type, tensor
 from mycc.emit import convert, operands
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.support import inexact_operands, kind_of, require
+from mycc.numpy.support import as_dtype, inexact_operands, kind_of, require
 from mycc.numpy.ufunc import binary_function, unary_function
-from mycc.types import ArrayLike
+from mycc.source import user_line
+from mycc.types import ArrayLike, DTypeLike
 
 __all__ = [
     "bitwise_and",
@@ -36,6 +38,7 @@ __all__ = [
     "nextafter",
     "right_shift",
     "signbit",
+    "spacing",
 ]
 
 Value: TypeAlias = ir.Value
@@ -146,9 +149,59 @@ def _copysign(x: Value, y: Value) -> Value:
 copysign = binary_function(
     "copysign", _copysign, "The magnitude of x with the sign of y.", kinds="f", inexact=True
 )
+
+
+def _spacing(x: Value) -> Value:
+    size = ops.abs_(x)
+    return _copysign(ops.sub(ops.nextafter(size, ops.full_like(size, math.inf)), size), x)
+
+
+spacing = unary_function("spacing", _spacing, "The distance to the next float.", kinds="f", inexact=True)
 nextafter = binary_function(
     "nextafter", ops.nextafter, "The float next to x towards y.", kinds="f", inexact=True
 )
+
+
+@operation
+def view(x: ArrayLike, dtype: DTypeLike) -> Array:
+    """The bits of an array read as another dtype, as NumPy's method of that name.
+
+    Args:
+        x: an array.
+        dtype: a real dtype; the last dimension grows or shrinks by the ratio of sizes.
+
+    Returns:
+        An array of that dtype.
+
+    Raises:
+        TypeError: bools or complex numbers are on one side only.
+        ValueError: the last dimension cannot be divided.
+    """
+    value, aval = lift(x)
+    target = as_dtype(dtype)
+    old, new = aval.dtype.itemsize, target.itemsize
+    if aval.dtype == target:
+        return wrap(value, AbstractValue(aval.shape, target))
+    if not {kind_of(aval.dtype), kind_of(target)} <= set("iuf"):
+        raise TypeError(
+            f"{user_line()}: view reads bits of integers and floats, got {aval.dtype} and {target}"
+        )
+    shape = aval.shape
+    if old != new and not shape:
+        raise ValueError(f"{user_line()}: view of a number without dimensions keeps the size of the dtype")
+    if old < new:
+        ratio = new // old
+        if shape[-1] % ratio:
+            raise ValueError(
+                f"{user_line()}: view cannot read {shape[-1]} elements of {aval.dtype} as {target}"
+            )
+        shape = (*shape[:-1], shape[-1] // ratio)
+        value = ops.reshape(value, (*shape, ratio))
+    spread = (*shape, old // new) if old > new else shape
+    value = ops.bitcast_convert(value, tensor(spread, element_type(target)))
+    result = (*shape[:-1], shape[-1] * (old // new)) if old > new else shape
+    return wrap(ops.reshape(value, result), AbstractValue(result, target))
+
 
 _MANTISSA = {"float16": 10, "bfloat16": 7, "float32": 23, "float64": 52}
 

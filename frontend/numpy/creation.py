@@ -74,6 +74,8 @@ def array(
     copy: bool | None = True,
     order: str | None = None,
     ndmin: int = 0,
+    *,
+    device: Any = None,
 ) -> Array:
     """An array of numbers, of nested lists of numbers and arrays, or of another array.
 
@@ -83,6 +85,7 @@ def array(
         copy: whether the result may share memory with ``object``.
         order: must be None or "C", "K", "A": there is one memory order.
         ndmin: the least number of dimensions of the result, added at the front.
+        device: where to put it.
 
     Returns:
         The array.
@@ -107,14 +110,29 @@ def array(
         from mycc.numpy.shapes import reshape
 
         result = reshape(result, (1,) * (ndmin - result.ndim) + result.shape)
-    return result
+    return on_device(device, result)
 
 
 def asarray(
-    a: Any, dtype: DTypeLike | None = None, order: str | None = None, *, copy: bool | None = None
+    a: Any,
+    dtype: DTypeLike | None = None,
+    order: str | None = None,
+    *,
+    copy: bool | None = None,
+    device: Any = None,
 ) -> Array:
-    """An array of ``a``: the array itself where it is one of the right dtype; see `array`."""
-    return array(a, dtype, bool(copy), order)
+    """An array of ``a``: the array itself where it is one of the right dtype; see `array`.
+
+    Raises:
+        ValueError: ``copy=False``, and ``a`` is no such array.
+    """
+    result = array(a, dtype, bool(copy), order, device=device)
+    if copy is False and result is not a:
+        raise ValueError(
+            f"{user_line()}: asarray of a {type(a).__name__} copies it to the device or to another dtype; "
+            "drop copy=False"
+        )
+    return result
 
 
 def _converted(x: Any, dtype: np.dtype[Any] | None) -> Array:
@@ -281,8 +299,8 @@ def full(shape: Shape, fill_value: ArrayLike, dtype: DTypeLike | None = None, *,
 
     Example:
         >>> import mycc.numpy as mnp
-        >>> mnp.full((2,), 7)
-        Array([7, 7], dtype=int32)
+        >>> mnp.full((2,), 7, mnp.int8)
+        Array([7, 7], dtype=int8)
     """
     return on_device(
         device,

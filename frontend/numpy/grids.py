@@ -12,7 +12,7 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.creation import asarray
+from mycc.numpy.creation import asarray, on_device
 from mycc.numpy.support import BOOL, FLOAT32, INT32, Shape, as_dtype, axis_of, shape_of
 from mycc.source import user_line
 from mycc.types import ArrayLike, DTypeLike, abstractify
@@ -49,8 +49,9 @@ def _triangle(shape: tuple[int, ...], k: int, direction: str) -> Value:
     return ops.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
 
 
-@operation
-def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Array:
+def eye(
+    N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None, *, device: Any = None
+) -> Array:
     """A matrix with ones on a diagonal and zeros elsewhere.
 
     Args:
@@ -58,6 +59,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
         M: the number of columns; default: N.
         k: which diagonal; positive ones lie above the main diagonal.
         dtype: of the result; default float32.
+        device: where to put it.
 
     Returns:
         An array of shape (N, M).
@@ -69,10 +71,13 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
                [0., 1.]], dtype=float32)
     """
     shape = shape_of("eye", (N, N if M is None else M))
-    target = as_dtype(dtype, FLOAT32)
-    return wrap(
-        ops.convert(_triangle(shape, int(k), "EQ"), element_type(target)), AbstractValue(shape, target)
-    )
+    return on_device(device, _ones_where("EQ", shape, int(k), as_dtype(dtype, FLOAT32)))
+
+
+@operation
+def _ones_where(direction: str, shape: tuple[int, ...], k: int, dtype: Any) -> Array:
+    ones = ops.convert(_triangle(shape, k, direction), element_type(dtype))
+    return wrap(ones, AbstractValue(shape, dtype))
 
 
 def identity(n: int, dtype: DTypeLike | None = None) -> Array:
@@ -80,7 +85,6 @@ def identity(n: int, dtype: DTypeLike | None = None) -> Array:
     return eye(n, dtype=dtype)
 
 
-@operation
 def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None) -> Array:
     """A matrix with ones at and below a diagonal.
 
@@ -94,10 +98,7 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: DTypeLike | None = None
         An array of shape (N, M).
     """
     shape = shape_of("tri", (N, N if M is None else M))
-    target = as_dtype(dtype, FLOAT32)
-    return wrap(
-        ops.convert(_triangle(shape, int(k), "GE"), element_type(target)), AbstractValue(shape, target)
-    )
+    return _ones_where("GE", shape, int(k), as_dtype(dtype, FLOAT32))
 
 
 def _kept(name: str, m: ArrayLike, k: int, lower: bool) -> Array:

@@ -99,7 +99,6 @@ def _arange(first: Any, pace: Any, size: int, dtype: Any) -> Array:
     return wrap(convert(value, numeric, dtype), AbstractValue((size,), dtype))
 
 
-@operation
 def linspace(
     start: ArrayLike,
     stop: ArrayLike,
@@ -108,6 +107,8 @@ def linspace(
     retstep: bool = False,
     dtype: DTypeLike | None = None,
     axis: int = 0,
+    *,
+    device: Any = None,
 ) -> Any:
     """Evenly spaced numbers between two numbers, or between two arrays.
 
@@ -119,6 +120,7 @@ def linspace(
         retstep: whether to return the distance too.
         dtype: of the result; default: float32, or the arguments' float dtype.
         axis: where the new dimension goes.
+        device: where to put the result.
 
     Returns:
         The array, of the arguments' shape and a dimension of size num; with ``retstep`` also the distance.
@@ -128,6 +130,15 @@ def linspace(
         >>> mnp.linspace(0, 1, 3)
         Array([0. , 0.5, 1. ], dtype=float32)
     """
+    values, step = _spaced(start, stop, num, endpoint, dtype, axis)
+    values = on_device(device, values)
+    return (values, step) if retstep else values
+
+
+@operation
+def _spaced(
+    start: ArrayLike, stop: ArrayLike, num: int, endpoint: bool, dtype: DTypeLike | None, axis: int
+) -> tuple[Array, Array]:
     if num < 0:
         raise ValueError(f"{user_line()}: linspace got num={num}; it cannot be negative")
     avals = [abstractify(start), abstractify(stop)]
@@ -159,7 +170,7 @@ def linspace(
     if not is_inexact(target):
         value = ops.floor(value)
     result = wrap(convert(value, numeric, target), AbstractValue(whole, target))
-    return (result, wrap(step, AbstractValue(shape, numeric))) if retstep else result
+    return result, wrap(step, AbstractValue(shape, numeric))
 
 
 @operation
