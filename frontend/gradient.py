@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 from mycc.array import Array
 from mycc.dialects import ops, transform
@@ -81,7 +81,8 @@ def value_and_grad(
     """
     if not callable(fun):
         raise TypeError(f"{user_line()}: {_name} takes a function, got {type(fun).__name__}")
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    single = isinstance(argnums, SupportsIndex)
+    positions = (int(argnums),) if isinstance(argnums, SupportsIndex) else tuple(argnums)
 
     @functools.wraps(fun)
     def both(*args: Any, **kwargs: Any) -> Any:
@@ -91,7 +92,7 @@ def value_and_grad(
             return _value_and_grad(frame, _name, fun, args, kwargs, chosen, has_aux, holomorphic, allow_int)
 
         value, gradients = in_trace(f"{_name}_{name_of(fun)}", body)
-        return value, gradients[0] if isinstance(argnums, int) else gradients
+        return value, gradients[0] if single else gradients
 
     return both
 

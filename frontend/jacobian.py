@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -87,7 +87,8 @@ def _jacobian(
     fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, reverse: bool
 ) -> Any:
     name = "jacrev" if reverse else "jacfwd"
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    single = isinstance(argnums, SupportsIndex)
+    positions = (int(argnums),) if isinstance(argnums, SupportsIndex) else tuple(argnums)
 
     @functools.wraps(fun)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
@@ -106,7 +107,7 @@ def _jacobian(
             out, linear, *aux = (vjp if reverse else linearize)(of_chosen, *chosen, has_aux=has_aux)
             _check(name, fun, [out], holomorphic, "result")
             rows = _rows(out, linear, chosen) if reverse else _columns(out, linear, chosen)
-            entries = [row[0] if isinstance(argnums, int) else tuple(row) for row in rows]
+            entries = [row[0] if single else tuple(row) for row in rows]
             picked = pytrees.flatten(out)[1].unflatten(entries)
             return (picked, aux[0]) if has_aux else picked
 

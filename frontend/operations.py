@@ -58,8 +58,10 @@ class _Plain(dict[type, bool]):
 
     def __missing__(self, kind: type) -> bool:
         frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-        plain = self[kind] = frozen or issubclass(
-            kind, (bool, int, float, complex, str, type(None), type, np.dtype)
+        # NumPy's double precision scalars are Python numbers, too.
+        plain = self[kind] = frozen or (
+            issubclass(kind, (bool, int, float, complex, str, type(None), type, np.dtype))
+            and not issubclass(kind, np.generic)
         )
         return plain
 
@@ -120,7 +122,7 @@ def _glance(
         elif flag and kind in _SCALARS:
             data.append(_number(x))
             signature.append(_describe(x))
-        elif kind is np.ndarray:
+        elif kind is np.ndarray or issubclass(kind, np.generic):
             data.append(_array(x)._data)
             signature.append(abstractify(x))
         elif _plain[kind]:

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from mycc.array import Array
 from mycc.dialects import transform
 from mycc.dialects.errors import TransformError, TreeError
@@ -16,6 +18,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer
+from mycc.tree import leaves as leaves_of
 from mycc.types import abstractify
 
 __all__ = ["vmap"]
@@ -88,11 +91,8 @@ def _vmap(
     name = name_of(fun)
     leaves, in_tree = pytrees.flatten((args, kwargs))
     spec = (tuple(in_axes) if isinstance(in_axes, tuple) else in_axes, 0)
-    given = flat_axes(f"vmap of {name}: in_axes", spec, (args, kwargs))
     outer = [abstractify(leaf) for leaf in leaves]
-    axes = [
-        _canonical(name, "in_axes", axis, aval.ndim, aval) for axis, aval in zip(given, outer, strict=True)
-    ]
+    axes = flat_axes(name, "in_axes", spec, (args, kwargs), 0)
     size = _size(name, in_tree, outer, axes, axis_size)
     inner = [_without(aval, axis) for aval, axis in zip(outer, axes, strict=True)]
 
@@ -103,11 +103,7 @@ def _vmap(
     names = {} if axis_name is None else {axis_name: size}
     callee = trace_function(frame, flat, name, inner, kind="vmap", axes=names)
     tree = callee.out_tree
-    wanted = flat_axes(f"vmap of {name}: out_axes", out_axes, tree.unflatten(list(callee.out_avals)))
-    out_spec = [
-        _canonical(name, "out_axes", axis, aval.ndim + 1, aval)
-        for axis, aval in zip(wanted, callee.out_avals, strict=True)
-    ]
+    out_spec = flat_axes(name, "out_axes", out_axes, tree.unflatten(list(callee.out_avals)), 1)
     with building(frame):
         operands = callee.operands(
             frame, [frame.lift(x, aval) for x, aval in zip(leaves, outer, strict=True)]
@@ -118,33 +114,55 @@ def _vmap(
     return tree.unflatten([Tracer(frame, value, aval) for value, aval in zip(results, avals, strict=True)])
 
 
-def flat_axes(what: str, spec: Any, tree: Any) -> list[int | None]:
-    """For each leaf of a tree its entry in a pytree prefix of integers and None.
+def flat_axes(name: str, what: str, spec: Any, tree: Any, added: int) -> list[int]:
+    """For each leaf of a tree its entry in a pytree prefix of integers and None, counted from the front.
+
+    Args:
+        name: the mapped function, for error messages.
+        what: ``in_axes`` or ``out_axes``.
+        spec: the prefix.
+        tree: of arrays, or of what is known of them.
+        added: how many dimensions the arrays that the axes refer to have beyond those in ``tree``.
 
     Raises:
         TreeError: ``spec`` is no prefix of the tree.
+        TransformError: an array has no such dimension.
     """
-    if spec is None or isinstance(spec, int):
-        return [spec] * len(pytrees.flatten(tree)[0])
+    if spec is None or isinstance(spec, (int, np.integer)):
+        axes: list[int] = []
+        for leaf in leaves_of(tree):
+            # Keys are one leaf to users, and an array with a dimension that they do not see to programs.
+            count = 1 if isinstance(leaf, (Array, AbstractValue)) else len(pytrees.flatten(leaf)[0])
+            axes += [_canonical(name, what, None if spec is None else int(spec), leaf, added)] * count
+        return axes
     found = pytrees.flatten_one_level(spec)
     below = pytrees.flatten_one_level(tree) if not isinstance(tree, Array) else None
     if found is None:
-        raise TreeError(f"{user_line()}: {what} must hold integers and None, got {spec!r}")
+        raise TreeError(f"{user_line()}: vmap of {name}: {what} must hold integers and None, got {spec!r}")
     if isinstance(spec, list) and isinstance(tree, tuple):
         spec = tuple(spec)
-    if below is None or len(found[0]) != len(below[0]) or (type(spec) is not type(tree)):
+    same = below is not None and len(found[0]) == len(below[0]) and type(spec) is type(tree)
+    if not same or (isinstance(spec, dict) and spec.keys() != tree.keys()):
         raise TreeError(
-            f"{user_line()}: {what} {spec!r} is no prefix of the value's structure {pytrees.structure_of(tree)}"
+            f"{user_line()}: vmap of {name}: {what} {spec!r} is no prefix of the value's structure "
+            f"{pytrees.structure_of(tree)}"
         )
-    return [axis for s, t in zip(found[0], below[0], strict=True) for axis in flat_axes(what, s, t)]
+    assert below is not None
+    pairs = zip(found[0], below[0], strict=True)
+    return [axis for s, t in pairs for axis in flat_axes(name, what, s, t, added)]
 
 
-def _canonical(name: str, what: str, axis: int | None, ndim: int, aval: AbstractValue) -> int:
+def _canonical(name: str, what: str, axis: int | None, leaf: Any, added: int) -> int:
     if axis is None:
         return NO_AXIS
+    known = leaf if hasattr(leaf, "ndim") else abstractify(leaf)
+    ndim: int = known.ndim + added
     if not -ndim <= axis < ndim:
+        aval = known if isinstance(known, AbstractValue) else getattr(known, "_aval", None)
+        described = f"shape {known.shape}" if aval is None else f"type {aval}"
         raise TransformError(
-            f"{user_line()}: vmap of {name} has {what} {axis} for an array of type {aval}, which has {ndim} dimensions there"
+            f"{user_line()}: vmap of {name} has {what} {axis} for an array of {described}, which has {ndim} "
+            "dimensions there"
         )
     return axis % ndim
 

@@ -295,7 +295,7 @@ def program(l: Library, function: str, wrappers: Sequence[str]) -> Function:
     """A function with wrappers around it, the first innermost."""
 
     def run(x: Array) -> Array:
-        return FUNCTIONS[function](l, x)
+        return FUNCTIONS[function](l, l.np.asarray(x))
 
     f: Function = run
     for name in wrappers:

@@ -182,3 +182,13 @@ def test_programs_are_kept_by_structure_not_by_function() -> None:
         for s in (1.0, 2.0, 3.0):
             np.testing.assert_allclose(np.asarray(gradient(s)), np.full(3, s))
     assert len(compiled) == 1
+
+
+def test_numpy_scalars_in_array_functions() -> None:
+    x = mnp.array(X)
+    for scalar in (np.float64(2.0), np.float32(2.0), np.complex128(2.0), np.int64(2), np.bool_(True), 2.0, 2):
+        for _ in range(3):
+            np.testing.assert_allclose(np.asarray(x + scalar), X + scalar)
+            np.testing.assert_allclose(np.asarray(mnp.multiply(scalar, x)), X * scalar)
+            np.testing.assert_allclose(np.asarray(mnp.sum(x, initial=scalar)), np.sum(X) + scalar)
+    assert (x + np.float64(3.0)).tolist() == (X + 3.0).tolist()

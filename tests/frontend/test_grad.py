@@ -83,6 +83,7 @@ def test_argnums() -> None:
     assert isinstance(both, tuple)
     close(both[0]["a"], 18 * 3 * 1.5**2)
     close(both[1], 9 * 1.5**3)
+    close(mycc.grad(f, argnums=np.int64(1))(*args), 12 * 1.5**3)
     (only,) = mycc.grad(f, argnums=[1])(*args)
     close(only, 12 * 1.5**3)
     value, gradients = mycc.value_and_grad(f, argnums=(0, 1))(*args)

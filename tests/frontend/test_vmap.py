@@ -301,3 +301,19 @@ def test_names_do_not_leave_their_map() -> None:
     close(mycc.vmap(named, axis_name="i")(X), np.full(3, 3.0))
     with pytest.raises(NameError, match=HERE):
         named(1.0)
+
+
+def test_axes_of_key_arrays_are_those_that_users_see() -> None:
+    keys = mycc.random.split(mycc.random.key(0), 3)
+    wanted = [float(mycc.random.normal(keys[i])) for i in range(3)]
+    close(mycc.vmap(mycc.random.normal, in_axes=-1)(keys), wanted)
+    assert mycc.vmap(lambda k: mycc.random.split(k, 2), out_axes=-1)(keys).shape == (2, 3)
+    assert mycc.vmap(lambda k: mycc.random.split(k, 2))(keys).shape == (3, 2)
+    with pytest.raises(TransformError, match=HERE + "vmap of normal has in_axes 1"):
+        mycc.vmap(mycc.random.normal, in_axes=1)(keys)
+
+
+def test_axes_as_numpy_integers_and_prefixes_of_other_keys() -> None:
+    close(mycc.vmap(lambda x, s: x * s, (np.int64(0), None), np.int32(0))(X, 2.0), 2 * X)
+    with pytest.raises(TreeError, match=HERE + ".* is no prefix"):
+        mycc.vmap(lambda d: d["b"], in_axes=({"a": 0},))({"b": X})
