@@ -138,6 +138,7 @@ def parse(x: Any, shape: tuple[int, ...], index: Any, dynamic: bool) -> Request:
     entries = [_entry(e) for e in (index if isinstance(index, tuple) else (index,))]
     entries = _expanded(entries, shape)
     reader = _Reader(shape, dynamic)
+    reader.names_nothing = any(_is_empty(e) for e in entries)
     for e in entries:
         reader.read(e)
     return reader.request()
@@ -211,6 +212,13 @@ def _array_of(e: Any) -> Any:
     return np.asarray(e) if len(e) else np.zeros(0, INT32)
 
 
+def _is_empty(e: Any) -> bool:
+    """Whether an entry names no position at all."""
+    if isinstance(e, np.ndarray):
+        return not e.any() if e.dtype == bool else e.size == 0
+    return e is False or (isinstance(e, Array) and e.size == 0)
+
+
 def _consumed(e: Any) -> int:
     """How many of the array's dimensions an entry takes."""
     if e is None or e is Ellipsis or isinstance(e, bool):
@@ -251,6 +259,8 @@ class _Reader:
         """Which entries count as index arrays when it is decided where their dimensions go."""
         self.operands: list[Any] = []
         self.number = 0
+        self.names_nothing = False
+        """Whether some index array is empty: then positions in the others are not checked, as in NumPy."""
 
     def request(self) -> Request:
         places = self.advanced
@@ -328,7 +338,9 @@ class _Reader:
         self.operands.append(e)
 
     def _checked(self, e: np.ndarray[Any, Any], size: int) -> np.ndarray[Any, Any]:
-        if e.size:
+        if self.names_nothing:
+            e = np.zeros_like(e)
+        elif e.size:
             low, high = int(e.min()), int(e.max())
             if low < -size or high >= size:
                 wrong = low if low < -size else high
