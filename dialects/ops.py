@@ -8,6 +8,8 @@ said otherwise; nothing here broadcasts or converts implicitly, as in StableHLO 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from math import copysign
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,6 +43,12 @@ def i64_array(values: Dims) -> ir.Attribute:
     if found is None:
         found = _I64_ARRAYS[key] = ir.DenseI64ArrayAttr.get([int(v) for v in key], context=context)
     return found
+
+
+@lru_cache(maxsize=4096)
+def ints_of(attribute: Any) -> tuple[int, ...]:
+    """The integers of an ``array<i64: ...>`` attribute."""
+    return tuple(attribute)
 
 
 def i64(value: int) -> ir.Attribute:
@@ -233,9 +241,8 @@ def splat(type_: Type, number: Any) -> ir.Attribute:
     """The ``dense<number>`` attribute of a tensor type."""
     if isinstance(number, np.generic):
         number = number.item()
-    # Literals, zero and one above all, are most of what is asked for. A float zero may be negative, though the
-    # two are equal.
-    if type(number) is not int and (type(number) is not float or number == 0):
+    # Literals, zero and one above all, are most of what is asked for. A negative zero equals the positive one.
+    if type(number) is not int and (type(number) is not float or (number == 0 and copysign(1, number) < 0)):
         return _splat(type_, number)
     found = _SPLATS.get((type_, number))
     if found is None:
@@ -255,9 +262,30 @@ def constant(value: Any) -> Value:
     return _create("stablehlo.constant", [attribute.type], [], {"value": attribute}).result
 
 
+class End(ir.InsertionPoint):
+    """The end of a block that grows at its end only: `full` builds each constant once there.
+
+    Programs are full of the same few numbers, and every pass reads every operation.
+    """
+
+    __slots__ = ("constants",)
+
+    def __init__(self, block: ir.Block) -> None:
+        super().__init__(block)
+        self.constants: dict[ir.Attribute, Value] = {}
+
+
 def full(type_: Type, number: Any) -> Value:
     """A constant tensor of the given type whose elements are all one number."""
-    return _create("stablehlo.constant", [type_], [], {"value": splat(type_, number)}).result
+    attribute = splat(type_, number)
+    point = ir.InsertionPoint.current
+    if type(point) is not End:
+        return _create("stablehlo.constant", [type_], [], {"value": attribute}).result
+    found = point.constants.get(attribute)
+    if found is None:
+        found = _create("stablehlo.constant", [type_], [], {"value": attribute}).result
+        point.constants[attribute] = found
+    return found
 
 
 def full_like(x: Value, number: Any) -> Value:
@@ -403,7 +431,7 @@ def region(
     """Fill a region of an operation: ``body`` gets the block's arguments and gives what it returns."""
     location = operation.location
     block = operation.regions[index].blocks.append(*types, arg_locs=[location] * len(types))
-    with ir.InsertionPoint(block):
+    with End(block):
         results = body(*block.arguments)
         values = [results] if isinstance(results, ir.Value) else list(results)
         _create("stablehlo.return", [], values)

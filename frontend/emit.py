@@ -6,6 +6,7 @@ These work on values of the current frame, inside `mycc.api.operation`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,20 +31,22 @@ def broadcast_shapes(name: str, avals: Sequence[AbstractValue]) -> tuple[int, ..
     Raises:
         ValueError: they have none; the message names the function, the shapes and the user's line.
     """
-    shape = avals[0].shape
-    if all(aval.shape == shape for aval in avals):
-        return shape
-    rank = max(len(aval.shape) for aval in avals)
-    sizes = [
-        {*column} - {1}
-        for column in zip(*((1,) * (rank - len(a.shape)) + a.shape for a in avals), strict=True)
-    ]
-    if any(len(different) > 1 for different in sizes):
+    shape = _common_shape(tuple([aval.shape for aval in avals]))
+    if shape is None:
         shapes = ", ".join(str(aval.shape) for aval in avals)
         raise ValueError(
             f"{user_line()}: {name} got operands of shapes {shapes}, which do not broadcast together: from the last "
             "dimension on, sizes must be equal or 1; reshape one of them, or add dimensions with x[:, None]"
         )
+    return shape
+
+
+@lru_cache(maxsize=4096)
+def _common_shape(shapes: tuple[tuple[int, ...], ...]) -> tuple[int, ...] | None:
+    rank = max(map(len, shapes))
+    sizes = [{*column} - {1} for column in zip(*((1,) * (rank - len(s)) + s for s in shapes), strict=True)]
+    if any(len(different) > 1 for different in sizes):
+        return None
     return tuple(next(iter(different), 1) for different in sizes)
 
 

@@ -152,7 +152,7 @@ class Frame:
             self.block: ir.Block = self.function.regions[0].blocks.append(
                 *types, arg_locs=[self.location] * len(types)
             )
-        self.end = ir.InsertionPoint(self.block)
+        self.end = ops.End(self.block)
         arguments = self.block.arguments
         self.arguments = [Tracer(self, value, aval) for value, aval in zip(arguments, avals, strict=True)]
 

@@ -17,8 +17,10 @@ from mycc.passes.symbols import Symbols, callees
 
 __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
+# By itself `inline` would canonicalize each function that it is about to take apart.
+_INLINE = "inline{default-pipeline= }"
 _CLEANUP = Pipeline(
-    ["inline", "symbol-dce", "canonicalize", "cse", Resolve(), Simplify(), "cse", Fuse(annotate=False)]
+    ["symbol-dce", _INLINE, "cse", Resolve(), Simplify(), "cse", Fuse(annotate=False)]
 )
 
 

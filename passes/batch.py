@@ -124,7 +124,7 @@ class _Batcher:
         values: dict[Value, Value] = dict(zip(source.arguments, block.arguments, strict=True))
         batched: set[Value] = {a for a, flag in zip(source.arguments, flags, strict=True) if flag}
         body = [op.operation for op in source.operations]
-        with context, ir.InsertionPoint(block):
+        with context, ops.End(block):
             for op in body[:-1]:
                 self._operation(op, values, batched)
             returned = list(body[-1].operands)

@@ -303,7 +303,7 @@ class _Builder:
         kind = "pullback" if self.reversing else "pushforward"
         primal, block = symbols.copy(self.callee, f"{self.callee}.fwd")
         linear, self.linear_block = symbols.new(f"{self.callee}.{kind}", seeds, self.location)
-        self.linear_end = ir.InsertionPoint(self.linear_block)
+        self.linear_end = ops.End(self.linear_block)
         self.copies = [op.operation for op in block.operations]
         self.primals = dict(zip(self.arguments, block.arguments, strict=True))
         for step, copy in zip(self.source.steps, self.copies, strict=True):
@@ -325,7 +325,7 @@ class _Builder:
             f"{self.callee}.transpose", [*(a.type for a in fixed), *seeds], self.location
         )
         self.linear_block = block
-        self.primal_end = self.linear_end = ir.InsertionPoint(block)
+        self.primal_end = self.linear_end = ops.End(block)
         arguments = list(block.arguments)
         self.primals = dict(zip(fixed, arguments, strict=False))
         with context, self.location:
@@ -342,7 +342,7 @@ class _Builder:
             f"{self.callee}.jvp", [a.type for a in (*self.arguments, *flagged)], self.location
         )
         self.linear_block = block
-        self.primal_end = self.linear_end = ir.InsertionPoint(block)
+        self.primal_end = self.linear_end = ops.End(block)
         arguments = list(block.arguments)
         count = len(self.arguments)
         self.primals = dict(zip(self.arguments, arguments[:count], strict=True))

@@ -39,7 +39,7 @@ class _Fold:
 
     @property
     def dims(self) -> Dims:
-        return tuple(self.op.attributes["dimensions"])
+        return ops.ints_of(self.op.attributes["dimensions"])
 
     @property
     def shape(self) -> Dims:

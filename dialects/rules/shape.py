@@ -24,7 +24,7 @@ Batch = tuple[Sequence[Value], Sequence[bool]]
 
 def ints(op: ir.Operation, name: str) -> tuple[int, ...]:
     """An attribute that is an array of integers."""
-    return tuple(ir.DenseI64ArrayAttr(op.attributes[name]))
+    return ops.ints_of(op.attributes[name])
 
 
 def integer(op: ir.Operation, name: str) -> int:

@@ -114,15 +114,10 @@ def array_of(op: Op | None, limit: int) -> np.ndarray[Any, Any] | None:
         return None
 
 
-@lru_cache(maxsize=4096)
-def _ints(attribute: Any) -> Dims:
-    return tuple(attribute)
-
-
 def ints(op: Op, name: str) -> Dims:
     """An ``array<i64>`` attribute of an operation; () where it has none."""
     attribute = op.attribute(name)
-    return () if attribute is None else _ints(attribute)
+    return () if attribute is None else ops.ints_of(attribute)
 
 
 def integer(op: Op, name: str) -> int:
