@@ -1,13 +1,20 @@
-"""Timing: interleaved runs, medians, ratios with their spread."""
+"""Timing: two processes that take turns, medians, ratios with their spread."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+
+FRAMEWORKS = ("mycc", "jax")
+
+# A package that pip has installed has its bytecode; a checkout gets it at the first start, unless this forbids it.
+_ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True)
@@ -48,14 +55,34 @@ def row(name: str, aim: str, samples: Mapping[str, list[float]]) -> Row:
     )
 
 
-def interleaved(name: str, aim: str, actions: Mapping[str, Callable[[], object]], rounds: int) -> Row:
-    """Time two actions by turns; each action runs once unmeasured first."""
-    for action in actions.values():
-        action()
-    samples: dict[str, list[float]] = {key: [] for key in actions}
-    for _ in range(rounds):
-        for key, action in actions.items():
-            samples[key].append(seconds(action))
+def turns(name: str, aim: str, action: str, rounds: int) -> Row:
+    """Time an action of `benchmarks.actions`: each framework in a process of its own, the two taking turns.
+
+    In one process each would pay for the other's objects at every garbage collection.
+    """
+    samples: dict[str, list[float]] = {key: [] for key in FRAMEWORKS}
+    with ExitStack() as stack:
+        workers = {
+            key: stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "benchmarks.actions", action, key],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env=_ENVIRONMENT,
+                )
+            )
+            for key in FRAMEWORKS
+        }
+        for number in range(rounds + 1):
+            for key, worker in workers.items():
+                assert worker.stdin is not None and worker.stdout is not None
+                worker.stdin.write("go\n")
+                worker.stdin.flush()
+                taken = float(worker.stdout.readline())
+                # The first turn warms up.
+                if number:
+                    samples[key].append(taken)
     return row(name, aim, samples)
 
 
@@ -64,17 +91,25 @@ def processes(name: str, aim: str, modules: Mapping[str, list[str]], rounds: int
     samples: dict[str, list[float]] = {key: [] for key in modules}
     for _ in range(rounds):
         for key, arguments in modules.items():
-            done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, *arguments], capture_output=True, text=True, check=True, env=_ENVIRONMENT
+            )
             samples[key].append(float(done.stdout.split()[-1]))
     return row(name, aim, samples)
 
 
 def wall(name: str, aim: str, scripts: Mapping[str, str], rounds: int) -> Row:
     """Compare whole processes from start to end."""
+
+    def run(script: str) -> float:
+        command = [sys.executable, "-c", script]
+        return seconds(lambda: subprocess.run(command, check=True, env=_ENVIRONMENT))
+
     samples: dict[str, list[float]] = {key: [] for key in scripts}
-    for _ in range(rounds):
+    for number in range(rounds + 1):
         for key, script in scripts.items():
-            samples[key].append(
-                seconds(lambda s=script: subprocess.run([sys.executable, "-c", s], check=True))
-            )  # type: ignore[misc]
+            taken = run(script)
+            # The first start writes bytecode, and reads files that are in memory afterwards.
+            if number:
+                samples[key].append(taken)
     return row(name, aim, samples)

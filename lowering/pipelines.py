@@ -10,6 +10,7 @@ from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
 from mycc.passes.diagnostics import format_error
 from mycc.passes.fuse import Fuse
+from mycc.passes.outline import Outline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
@@ -19,19 +20,21 @@ __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
 # By itself `inline` would canonicalize each function that it is about to take apart.
 _INLINE = "inline{default-pipeline= }"
-_CLEANUP = Pipeline(
-    ["symbol-dce", _INLINE, "cse", Resolve(), Simplify(), "cse", Fuse(annotate=False)]
-)
+_CLEANUP = Pipeline([_INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
 
 
 def transforms(module: ir.Module) -> Pipeline:
     """The passes that expand every transform operation of a module: as many rounds as transforms nest."""
-    return Pipeline([Autodiff() if round_ % 2 == 0 else Batch() for round_ in range(_rounds(module))])
+    rounds = [Autodiff() if n % 2 == 0 else Batch() for n in range(_rounds(module))]
+    return Pipeline([Outline(), *rounds] if rounds else [])
 
 
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
-    return transforms(module) + _CLEANUP
+    expand = transforms(module)
+    # What is called from many places is simplified once; what is left is found after inlining.
+    functions = [Resolve(), Simplify()] if len(expand) else [Resolve()]
+    return Pipeline([expand, "symbol-dce", *functions, _CLEANUP])
 
 
 def run_default(module: ir.Module) -> None:

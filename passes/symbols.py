@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
 
-__all__ = ["Symbols", "callees", "captures", "inputs", "operations", "remap_captures"]
+__all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "operations", "remap_captures"]
+
+
+_WITH_REGIONS = frozenset(
+    f"stablehlo.{name}"
+    for name in "all_reduce async_start case if map reduce reduce_scatter reduce_window scatter select_and_scatter "
+    "sort while".split()
+)
+
+
+@functools.cache
+def may_have_regions(name: str) -> bool:
+    """Whether operations of a name can have regions: to ask each costs as much as to read it."""
+    return name in _WITH_REGIONS or name.partition(".")[0] not in ("stablehlo", "chlo")
 
 
 def operations(function: ir.Operation) -> Iterator[ir.Operation]:
     """Every operation in a function, those in nested regions too, parents first."""
     for region in function.regions:
         for block in region.blocks:
-            for op in block.operations:
-                yield op.operation
-                if len(op.regions):
-                    yield from operations(op.operation)
+            for each in block.operations:
+                op = each.operation
+                yield op
+                if may_have_regions(op.name):
+                    yield from operations(op)
+
+
+def _referring(region: ir.Region) -> Iterator[ir.Operation]:
+    for block in region.blocks:
+        for each in block.operations:
+            op = each.operation
+            name = op.name
+            if name in _REFERRING:
+                yield op
+            if may_have_regions(name):
+                for inner in op.regions:
+                    yield from _referring(inner)
 
 
 _REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
@@ -37,7 +64,7 @@ def callees(op: ir.Operation) -> list[str]:
 
 def captures(op: ir.Operation) -> list[ir.Value]:
     """The values from around an operation that its regions use, each once, in the order of first use."""
-    if not len(op.regions):
+    if not may_have_regions(op.name):
         return []
     inside: set[ir.Value] = set()
     found: dict[ir.Value, None] = {}
@@ -55,12 +82,12 @@ def captures(op: ir.Operation) -> list[ir.Value]:
 
 def inputs(op: ir.Operation) -> list[ir.Value]:
     """An operation's operands, followed by what its regions capture."""
-    return [*op.operands, *captures(op)] if len(op.regions) else list(op.operands)
+    return [*op.operands, *captures(op)]
 
 
 def remap_captures(op: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> None:
     """Let the regions of a copied operation use the copies of the values they capture."""
-    if not len(op.regions):
+    if not may_have_regions(op.name):
         return
     for inner in operations(op):
         for i, operand in enumerate(inner.operands):
@@ -101,9 +128,7 @@ class Symbols:
         """The calls, custom calls and composites in a function; read once, until `forget`."""
         found = self._referring.get(symbol)
         if found is None:
-            found = self._referring[symbol] = [
-                op for op in operations(self.functions[symbol]) if op.name in _REFERRING
-            ]
+            found = self._referring[symbol] = list(_referring(self.functions[symbol].regions[0]))
         return found
 
     def forget(self, symbol: str) -> None:
