@@ -101,8 +101,14 @@ class _Body:
             if name == "stablehlo.constant" and attributes is not None:
                 self.constants[op.result] = op
                 continue
-            results, operands = list(op.results), list(op.operands)
-            kind: tuple[Any, ...] = (name, attributes, *[result.type for result in results])
+            operands = list(op.operands)
+            try:
+                self.made[result := op.result] = len(self.ops), 0
+                kind: tuple[Any, ...] = (name, attributes, result.type)
+            except ValueError:  # none, or several
+                results = list(op.results)
+                self.made.update((result, (len(self.ops), n)) for n, result in enumerate(results))
+                kind = (name, attributes, *[result.type for result in results])
             if may_have_regions(name):
                 around, regions = _regions(op)
                 operands += around
@@ -110,7 +116,6 @@ class _Body:
             number = known.get(kind)
             if number is None or attributes is None:
                 number = known[kind] = len(self.kinds)
-            self.made.update((result, (len(self.ops), n)) for n, result in enumerate(results))
             self.ops.append(op)
             self.operands.append(operands)
             self.kinds.append(number)
