@@ -75,7 +75,7 @@ class _Row:
 
     @property
     def saved(self) -> int:
-        return (self.count - 1) * self.period
+        return (self.count - 1) * self.period - self.count * _CALL
 
     @property
     def starts(self) -> range:
@@ -131,10 +131,10 @@ class _Body:
         found, live = [], self._live()
         for gap, _ in gaps.most_common(_PERIODS):
             for start, stop in _equal_runs(kinds, gap):
-                count = (stop - start) // gap + 1
-                # Of few operations several go together, so that calls and what they call come to about as much.
-                period = gap * max(1, isqrt(_CALL * count // gap))
-                count = (stop - start + gap) // period
+                total = (stop - start) // gap + 1
+                # Short stretches go together, so that calls and what they call come to about as much.
+                several = min(isqrt(_CALL * total // gap), total // 2) or 1
+                period, count = gap * several, total // several
                 begins = range(start, stop + gap - count * period + 1)
                 found.append(_Row(min(begins, key=live.__getitem__), period, count))
         return sorted(found, key=lambda row: -row.saved)
@@ -142,7 +142,9 @@ class _Body:
     def _live(self) -> list[int]:
         """Before each operation, how many values exist that it or a later one uses."""
         change = [0] * (len(self.ops) + 1)
-        last = {self.made[v]: i for i, operands in enumerate(self.operands) for v in operands if v in self.made}
+        last = {
+            self.made[v]: i for i, operands in enumerate(self.operands) for v in operands if v in self.made
+        }
         for (begin, _), end in last.items():
             change[begin + 1] += 1
             change[end + 1] -= 1
