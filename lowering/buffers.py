@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from mycc.dialects.errors import DeviceError
+from mycc.dialects.leaving import park_if_leaving
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
 from mycc.lowering.devices import default_device, sharding_of
-from mycc.lowering.leaving import park_if_leaving
 
 __all__ = [
     "abstract",

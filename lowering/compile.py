@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import struct
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mycc.dialects.errors import MyccError, PassError
+from mycc.dialects.leaving import long_call, park_if_leaving
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of
 from mycc.lowering import pjrt
@@ -19,7 +21,6 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.buffers import copy_to_device
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.handover import check_handover
-from mycc.lowering.leaving import long_call, park_if_leaving
 
 __all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize", "explained"]
 
@@ -95,11 +96,16 @@ _refused: set[str] = set()
 
 
 def _compile_and_load(module: ir.Module, devices: Sequence[Any], options: CompileSettings) -> Any:
-    device_list = pjrt.DeviceList(tuple(devices))
+    # As bytecode, which XLA reads into a context of its own: in this one it would load dialects and run passes
+    # while other threads do, without the lock that the passes of mycc hold.
+    program = io.BytesIO()
+    module.operation.write_bytecode(program)
     while True:
         try:
             with long_call():
-                return devices[0].client.compile_and_load(module, device_list, _xla_options(options, devices))
+                return devices[0].client.compile_and_load(
+                    program.getvalue(), list(devices), _xla_options(options, devices)
+                )
         except pjrt.XlaRuntimeError as error:
             unknown = re.search(r"No such compile option: '(\w+)'", str(error))
             if unknown is None or unknown.group(1) not in _OPTIONAL - _refused:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mycc.dialects.errors import DeviceError
+from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import Executable, explained
 from mycc.lowering.devices import several_devices
-from mycc.lowering.leaving import at_leaving, park_if_leaving
 from mycc.lowering.pytrees import dispatch_registry
 
 __all__ = ["TRACING", "Compiled", "context", "make_dispatcher", "swap_context"]

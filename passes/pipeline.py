@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from mycc.dialects.errors import PassError
+from mycc.dialects.leaving import long_call
 from mycc.dialects.mlir import PassManager, ir
 from mycc.passes.base import Pass, Statistics, collect_statistics
 from mycc.passes.diagnostics import format_error
@@ -135,7 +136,7 @@ class Pipeline:
         """
         if instrumentation is None:
             instrumentation = ambient() or _QUIET
-        with _running, contextlib.ExitStack() as stack:
+        with long_call(), _running, contextlib.ExitStack() as stack:
             statistics: Statistics = {}
             if instrumentation.statistics:
                 statistics = stack.enter_context(collect_statistics())

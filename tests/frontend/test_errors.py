@@ -283,6 +283,16 @@ compiled = mycc.jit(f).lower(1.0).compile()
 """,
         0,
     ),
+    "threads at work": (
+        """
+import threading, time
+def work():
+    for i in range(10_000): mycc.jit(mycc.grad(lambda x: mnp.sin(x) * i))(1.0)
+for _ in range(3): threading.Thread(target=work, daemon=True).start()
+time.sleep(0.3)
+""",
+        0,
+    ),
 }
 
 

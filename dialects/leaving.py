@@ -1,4 +1,4 @@
-"""Leaving the interpreter while daemon threads still compile and run.
+"""Leaving the interpreter while daemon threads still transform, compile and run.
 
 A thread that comes back from native code to an interpreter that is going away is ended by CPython in the
 middle of C++ frames, and that aborts the process. So at exit those that would enter native code are parked,
@@ -37,7 +37,7 @@ def park_if_leaving() -> None:
 
 @contextmanager
 def long_call() -> Iterator[None]:
-    """Surrounds native code that may take long, such as a compilation; exit waits for it."""
+    """Surrounds native code that may take long, or calls Python back; exit waits for it."""
     park_if_leaving()
     _inside.append(None)
     try:
