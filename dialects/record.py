@@ -57,6 +57,12 @@ class Functions(Protocol):
     def depends(self, callee: str, active: Flags) -> Flags:
         """Which results of a function depend differentiably on its active arguments."""
 
+    def known(self, callee: str, given: Flags, *, cheaply: bool) -> Flags:
+        """Which results of a function follow from the given arguments alone, and by cheap operations alone if asked."""
+
+    def needs(self, callee: str, results: Flags) -> Flags:
+        """Which arguments of a function some results are made from."""
+
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
 

@@ -23,7 +23,8 @@ from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, ac
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
-from mycc.passes.symbols import Symbols, inputs, remap_captures
+from mycc.passes.effects import Effects
+from mycc.passes.symbols import Symbols, callees, inputs, remap_captures
 
 Value: TypeAlias = ir.Value
 
@@ -144,6 +145,7 @@ class Derivatives:
         self._jvps: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
+        self._known: dict[tuple[str, Flags, bool], Flags] = {}
         self._bodies: dict[str, Body] = {}
 
     def split(self, callee: str, active: Flags, seeded: Flags | None) -> Split:
@@ -175,6 +177,22 @@ class Derivatives:
             values = self.active_values(body, active)
             self._depends[key] = tuple(value in values for value in body.returned)
         return self._depends[key]
+
+    def known(self, callee: str, given: Flags, *, cheaply: bool) -> Flags:
+        """Which results of a function follow from the given arguments alone, and by cheap operations alone if asked."""
+        key = (callee, given, cheaply)
+        if key not in self._known:
+            self._known[key] = known_results(self, self.body(callee), given, cheaply)
+        return self._known[key]
+
+    def needs(self, callee: str, results: Flags) -> Flags:
+        """Which arguments of a function some results are made from."""
+        body = self.body(callee)
+        needed = {value for value, flag in zip(body.returned, results, strict=True) if flag}
+        for step in reversed(body.steps):
+            if not needed.isdisjoint(step.results):
+                needed.update(step.operands)
+        return tuple(argument in needed for argument in body.arguments)
 
     def body(self, callee: str) -> Body:
         """A function's body."""
@@ -209,6 +227,34 @@ class Derivatives:
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
+
+
+def known_results(functions: Derivatives, body: Body, given: Flags, cheaply: bool) -> Flags:
+    """Which returned values of a body follow from the given arguments alone."""
+    values = {argument for argument, flag in zip(body.arguments, given, strict=True) if flag}
+    is_pure = Effects(functions.symbols.module.operation).is_pure
+    for step in body.steps:
+        if step.op.name == "func.call":
+            flags = tuple(operand in values for operand in step.operands)
+            reached = functions.known(callees(step.op)[0], flags, cheaply=cheaply)
+            values.update(r for r, flag in zip(step.results, reached, strict=True) if flag)
+        elif values.issuperset(step.operands) and is_pure(step.op, step.op.name):
+            if not cheaply or _is_cheap(step.op):
+                values.update(step.results)
+    return tuple(value in values for value in body.returned)
+
+
+# A part of an array that is there anyway.
+_SLICES = frozenset({"stablehlo.slice", "stablehlo.dynamic_slice"})
+
+
+def _is_cheap(op: ir.Operation) -> bool:
+    """Whether to make a result again costs no more than to keep it: views, slices, and arithmetic of indices."""
+    record = RECORDS.get(op.name)
+    if record is None or len(op.regions):
+        return False
+    indices = all(isinstance(r.type.element_type, ir.IntegerType) for r in op.results)
+    return record.cheap or op.name in _SLICES or (indices and record.kind in ("pointwise", "inactive"))
 
 
 def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:

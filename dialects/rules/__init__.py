@@ -11,6 +11,7 @@ from mycc.dialects.rules import (
     elementwise,
     functions,
     indexing,
+    loops,
     parts,
     reduction,
     scattering,
@@ -36,6 +37,7 @@ RECORDS: dict[str, Record] = {
         scattering,
         sorting,
         control,
+        loops,
         functions,
     )
     for record in kind.RECORDS
