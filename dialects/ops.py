@@ -562,11 +562,18 @@ def case(
 
 
 def while_(
-    carry: Sequence[Value], condition: Callable[..., Value], body: Callable[..., Sequence[Value]]
+    carry: Sequence[Value],
+    condition: Callable[..., Value],
+    body: Callable[..., Sequence[Value]],
+    checkpoints: int | None = None,
 ) -> list[Value]:
-    """The carry after the body was applied to it for as long as the scalar condition on it holds."""
+    """The carry after the body was applied to it for as long as the scalar condition on it holds.
+
+    ``checkpoints`` asks reverse mode to keep that many carries rather than to count on the number of trips.
+    """
     types = [value.type for value in carry]
-    operation = _create("stablehlo.while", types, list(carry), regions=2)
+    attributes = {} if checkpoints is None else {"mycc.checkpoints": i64(checkpoints)}
+    operation = _create("stablehlo.while", types, list(carry), attributes, regions=2)
     region(operation, types, condition, 0)
     region(operation, types, body, 1)
     return list(operation.results)

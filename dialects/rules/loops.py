@@ -79,7 +79,7 @@ class _Loop:
             functions.outline(op, 1),
             [result.type for result in op.results],
             (*invariants(op), *(True,) * captured),
-            None if "mycc.checkpoints" in op.attributes else counted(op),
+            counted(op) if _checkpoints(op) is None else None,
         )
 
     @property
@@ -89,8 +89,7 @@ class _Loop:
 
     @property
     def slots(self) -> int:
-        found = self.op.attributes
-        return int(found["mycc.checkpoints"].value) if "mycc.checkpoints" in found else SLOTS
+        return _checkpoints(self.op) or SLOTS
 
     def goes_on(self, carry: Sequence[Value], captured: Sequence[Value]) -> Value:
         return ops.call(self.condition, [_BOOL], [*carry, *captured])[0]
@@ -103,6 +102,12 @@ class _Loop:
             if grown == active[: self.size]:
                 return active
             active = (*grown, *active[self.size :])
+
+
+def _checkpoints(op: ir.Operation) -> int | None:
+    """How many carries the user asks reverse mode to keep."""
+    attribute = op.attributes.get("mycc.checkpoints", None)
+    return None if attribute is None else max(1, attribute.value)
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
@@ -131,7 +136,9 @@ def _joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[S
         )
         return [*results[:n], *filled(spread_out(results[n:], present), active[:n], types)]
 
-    results = ops.while_([*operands[:n], *start], lambda *v: loop.goes_on(v[:n], captured), step)
+    results = ops.while_(
+        [*operands[:n], *start], lambda *v: loop.goes_on(v[:n], captured), step, _checkpoints(site.op)
+    )
     return results[:n], spread_out(results[n:], active[:n])
 
 
@@ -451,10 +458,7 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         running = goes_on(values)
         return [_select(running, a, b) for a, b in zip(new, values, strict=True)]
 
-    results = ops.while_(carry, test, step)
-    if "mycc.checkpoints" in site.op.attributes and results:
-        results[0].owner.attributes["mycc.checkpoints"] = site.op.attributes["mycc.checkpoints"]
-    return results, flags
+    return ops.while_(carry, test, step, _checkpoints(site.op)), flags
 
 
 def _select(predicate: Value, on_true: Value, on_false: Value) -> Value:

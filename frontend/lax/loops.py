@@ -6,6 +6,7 @@ inside the region. Called on concrete arrays outside of a trace, each is one com
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -30,13 +31,24 @@ Value: TypeAlias = ir.Value
 _INT32 = np.dtype(np.int32)
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    *,
+    checkpoints: int | None = None,
+) -> Any:
     """Apply a function to a carry for as long as a condition on it holds.
+
+    Reverse-mode derivatives run the loop again in parts, from carries kept on the way: for n trips O(n log n)
+    applications of the body, as long as there are log2(n) of them. See `mycc.dialects.rules.loops`.
 
     Args:
         cond_fun: from the carry to a boolean scalar.
         body_fun: from the carry to the next one, of the same structure, shapes and dtypes.
         init_val: the first carry, a pytree of arrays.
+        checkpoints: how many carries reverse mode keeps at most; 64 if it is not given. With fewer than log2(n)
+            it takes less memory and more applications of the body, O(n log n + n**2 / 2**checkpoints).
 
     Returns:
         The carry for which the condition does not hold.
@@ -44,6 +56,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     Raises:
         TransformError: the carry changes its type, or the condition is no boolean scalar.
         TreeError: the carry changes its structure.
+        ValueError: there would be no checkpoint.
 
     Example:
         >>> import mycc
@@ -51,14 +64,28 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         Array(16., dtype=float32, weak_type=True)
     """
 
+    slots = _slots("while_loop", checkpoints)
+
     def body(frame: Frame) -> Any:
-        return _while(frame, "while_loop", cond_fun, body_fun, init_val)
+        return _while(frame, "while_loop", cond_fun, body_fun, init_val, slots)
 
     return in_trace(f"while_{name_of(body_fun)}", body)
 
 
+def _slots(name: str, checkpoints: int | None) -> int | None:
+    slots = None if checkpoints is None else operator.index(checkpoints)
+    if slots is not None and slots < 1:
+        raise ValueError(f"{user_line()}: {name} needs at least one checkpoint, got checkpoints={slots}")
+    return slots
+
+
 def _while(
-    frame: Frame, name: str, cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init: Any
+    frame: Frame,
+    name: str,
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init: Any,
+    slots: int | None,
 ) -> Any:
     leaves, tree = pytrees.flatten(init)
     avals, step = _stable_body(frame, name, body_fun, tree, [abstractify(leaf) for leaf in leaves])
@@ -69,28 +96,48 @@ def _while(
         got = ", ".join(str(aval) for aval in test.out_avals)
         raise TransformError(f"{user_line()}: {name}: the condition must give one boolean scalar, got {got}")
     with building(frame):
-        values = [
-            convert(frame.lift(leaf), abstractify(leaf).dtype, aval.dtype)
-            if not isinstance(leaf, Tracer) or leaf.dtype != aval.dtype
-            else frame.lift(leaf)
-            for leaf, aval in zip(leaves, avals, strict=True)
-        ]
+        values = _first(frame, leaves, avals)
         test_captured, step_captured = test.operands(frame, []), step.operands(frame, [])
         results = ops.while_(
             values,
             lambda *carry: ops.call(test.function.symbol, test.function.results, [*carry, *test_captured])[0],
             lambda *carry: ops.call(step.function.symbol, step.function.results, [*carry, *step_captured]),
+            slots,
         )
     return tree.unflatten([Tracer(frame, v, a) for v, a in zip(results, avals, strict=True)])
 
 
+def _first(frame: Frame, leaves: Sequence[Any], avals: Sequence[AbstractValue]) -> list[Value]:
+    """The values of a first carry, in the dtypes that the body keeps."""
+    return [
+        convert(frame.lift(leaf), abstractify(leaf).dtype, aval.dtype)
+        if not isinstance(leaf, Tracer) or leaf.dtype != aval.dtype
+        else frame.lift(leaf)
+        for leaf, aval in zip(leaves, avals, strict=True)
+    ]
+
+
 def _stable_body(
-    frame: Frame, name: str, fun: Callable[[Any], Any], tree: Any, avals: Sequence[AbstractValue]
+    frame: Frame,
+    name: str,
+    fun: Callable[..., Any],
+    tree: Any,
+    avals: Sequence[AbstractValue],
+    leading: Sequence[AbstractValue] = (),
 ) -> tuple[list[AbstractValue], Callee]:
-    """The traced body and the carry's types; weakly typed parts of the first carry take the body's dtype."""
+    """The traced body and the carry's types; weakly typed parts of the first carry take the body's dtype.
+
+    Args:
+        leading: arguments of the body that come before the carry.
+    """
+    count = len(leading)
     for _ in range(2):
         callee = trace_function(
-            frame, lambda tracers: fun(tree.unflatten(tracers)), f"{name}_body", avals, kind="control flow"
+            frame,
+            lambda tracers: fun(*tracers[:count], tree.unflatten(tracers[count:])),
+            f"{name}_body",
+            [*leading, *avals],
+            kind="control flow",
         )
         if callee.out_tree != tree:
             raise TreeError(
@@ -118,14 +165,25 @@ def _stable_body(
     )
 
 
-def fori_loop(lower: ArrayLike, upper: ArrayLike, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+def fori_loop(
+    lower: ArrayLike,
+    upper: ArrayLike,
+    body_fun: Callable[[Any, Any], Any],
+    init_val: Any,
+    *,
+    checkpoints: int | None = None,
+) -> Any:
     """Apply a function to an index and a carry, for each index from ``lower`` up to ``upper``, exclusive.
+
+    Reverse-mode derivatives keep what they need of each trip if both ends are Python numbers, and else, or if
+    ``checkpoints`` is given, work as those of `while_loop`.
 
     Args:
         lower: the first index, an integer scalar.
         upper: the end, an integer scalar.
         body_fun: ``(index, carry) -> carry``.
         init_val: the first carry, a pytree of arrays.
+        checkpoints: how many carries reverse mode keeps at most, as in `while_loop`.
 
     Example:
         >>> import mycc
@@ -140,38 +198,27 @@ def fori_loop(lower: ArrayLike, upper: ArrayLike, body_fun: Callable[[Any, Any],
     dtype, _ = promote(bounds)
     counter = AbstractValue((), dtype)
 
+    slots = _slots("fori_loop", checkpoints)
+
     def body(frame: Frame) -> Any:
-        start, end = _scalar(frame, lower, counter), _scalar(frame, upper, counter)
-        _, _, result = _while(
-            frame,
-            "fori_loop",
-            lambda carry: _less(carry[0], carry[1]),
-            lambda carry: (_next(carry[0]), carry[1], body_fun(carry[0], carry[2])),
-            (start, end, init_val),
+        leaves, tree = pytrees.flatten(init_val)
+        avals, step = _stable_body(
+            frame, "fori_loop", body_fun, tree, [abstractify(leaf) for leaf in leaves], [counter]
         )
-        return result
+        with building(frame):
+            start, end = lifted(lower, counter), lifted(upper, counter)
+            captured = step.operands(frame, [])
+
+            def trip(i: Value, *carry: Value) -> list[Value]:
+                results = ops.call(step.function.symbol, step.function.results, [i, *carry, *captured])
+                return [ops.add(i, ops.full_like(i, 1)), *results]
+
+            _, *results = ops.while_(
+                [start, *_first(frame, leaves, avals)], lambda i, *_: ops.compare("LT", i, end), trip, slots
+            )
+        return tree.unflatten([Tracer(frame, v, a) for v, a in zip(results, avals, strict=True)])
 
     return in_trace(f"fori_{name_of(body_fun)}", body)
-
-
-def _scalar(frame: Frame, x: ArrayLike, aval: AbstractValue) -> Tracer:
-    with building(frame):
-        return Tracer(frame, lifted(x, aval), aval)
-
-
-def _less(x: Tracer, y: Tracer) -> Tracer:
-    frame = x._frame
-    with building(frame):
-        return Tracer(
-            frame, ops.compare("LT", frame.lift(x), frame.lift(y)), AbstractValue((), np.dtype(bool))
-        )
-
-
-def _next(x: Tracer) -> Tracer:
-    frame = x._frame
-    with building(frame):
-        value = frame.lift(x)
-        return Tracer(frame, ops.add(value, ops.full_like(value, 1)), x._aval)
 
 
 def scan(

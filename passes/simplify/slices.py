@@ -367,6 +367,35 @@ class UpdateWithItself(Pattern):
         return rewriter.replace(op, op.operand(0))
 
 
+class SumWithUpdateOfZeros(Pattern):
+    """x + (zeros with windows written to them) is x with the windows added, one after the other."""
+
+    op_names = ("stablehlo.add",)
+    producers = (_UPDATE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        for side in (1, 0):
+            update = op.producer(side, _UPDATE)
+            if update is None or not self._is_zero_elsewhere(update):
+                continue
+            x, base, window, starts = op.operand(1 - side), *update.operands[:2], update.operands[2:]
+
+            def build(x=x, base=base, window=window, starts=starts) -> ir.Value:  # type: ignore[no-untyped-def]
+                read = ops.dynamic_slice(x, starts, static_shape(window))
+                return ops.dynamic_update_slice(ops.add(x, base), ops.add(read, window), starts)
+
+            return rewriter.replace(op, build)
+        return False
+
+    def _is_zero_elsewhere(self, update: Op) -> bool:
+        while has_one_use(update.result):
+            inner = update.producer(0, _UPDATE)
+            if inner is None:
+                return splat_operand(update, 0) == 0
+            update = inner
+        return False
+
+
 PATTERNS: tuple[Pattern, ...] = (
     SliceOfEverything(),
     SliceOfSlice(),
@@ -384,4 +413,5 @@ PATTERNS: tuple[Pattern, ...] = (
     UpdateOfEverything(),
     UpdateOfUpdate(),
     UpdateWithItself(),
+    SumWithUpdateOfZeros(),
 )

@@ -144,3 +144,20 @@ func.func @update_with_itself(%x: tensor<4xf32>, %i: tensor<i32>) -> tensor<4xf3
   %1 = stablehlo.dynamic_update_slice %x, %0, %i : (tensor<4xf32>, tensor<2xf32>, tensor<i32>) -> tensor<4xf32>
   return %1 : tensor<4xf32>
 }
+
+// The rest of the array is not touched: in a loop that sums windows, the sum is updated in place.
+// CHECK-LABEL: @sum_with_update_of_zeros
+// CHECK-NEXT: %[[D:.*]] = stablehlo.dynamic_slice %arg0, %arg4, sizes = [2]
+// CHECK-NEXT: %[[A:.*]] = stablehlo.dynamic_slice %arg0, %arg3, sizes = [2]
+// CHECK-NEXT: %[[B:.*]] = stablehlo.add %[[A]], %arg1
+// CHECK-NEXT: %[[C:.*]] = stablehlo.dynamic_update_slice %arg0, %[[B]], %arg3
+// CHECK-NEXT: %[[E:.*]] = stablehlo.add %[[D]], %arg2
+// CHECK-NEXT: %[[F:.*]] = stablehlo.dynamic_update_slice %[[C]], %[[E]], %arg4
+// CHECK-NEXT: return %[[F]]
+func.func @sum_with_update_of_zeros(%x: tensor<8xf32>, %u: tensor<2xf32>, %v: tensor<2xf32>, %i: tensor<i32>, %j: tensor<i32>) -> tensor<8xf32> {
+  %zeros = stablehlo.constant dense<0.0> : tensor<8xf32>
+  %0 = stablehlo.dynamic_update_slice %zeros, %u, %i : (tensor<8xf32>, tensor<2xf32>, tensor<i32>) -> tensor<8xf32>
+  %1 = stablehlo.dynamic_update_slice %0, %v, %j : (tensor<8xf32>, tensor<2xf32>, tensor<i32>) -> tensor<8xf32>
+  %2 = stablehlo.add %1, %x : tensor<8xf32>
+  return %2 : tensor<8xf32>
+}
