@@ -103,6 +103,15 @@ class _Loop:
                 return active
             active = (*grown, *active[self.size :])
 
+    def idle(self, functions: Functions, needed: Flags) -> Flags:
+        """Which parts of the carry no trip changes, or go into none that is needed."""
+        while True:
+            before = functions.needs(self.body, needed[: self.size])
+            grown = tuple(a or b for a, b in zip(needed[: self.size], before, strict=False))
+            if grown == needed[: self.size]:
+                return tuple(f or not flag for f, flag in zip(self.fixed, grown, strict=False))
+            needed = grown
+
 
 def _checkpoints(op: ir.Operation) -> int | None:
     """How many carries the user asks reverse mode to keep."""
@@ -287,9 +296,9 @@ def _reverse(site: Site, cotangents: Tangents) -> Tangents:
             residuals = ops.call(split.primal, run, [*values, *captured])[n:]
             return _pulling(loop, plan.wanted, split.active, flowing, pull_with(residuals))
 
-        results = bisected(
-            site.saved(0), loop.slots, carry, loop.fixed[:n], start, advance=advance, pull=at_carry
-        )
+        residuals = (*(False,) * n, *(True,) * len(split.residuals))
+        idle = loop.idle(site.functions, site.functions.needs(split.primal, residuals))
+        results = bisected(site.saved(0), loop.slots, carry, idle, start, advance=advance, pull=at_carry)
         return _end(site, loop, plan.wanted, split.active, results)
 
     count = sum(plan.stacked)
@@ -377,7 +386,8 @@ def _transpose(site: Site, cotangents: Tangents) -> Tangents:
 
         return _pulling(loop, wanted, present, flowing, pull)
 
-    fixed_parts = tuple(picked(loop.fixed[:n], passive))
+    used = functions.needs(symbol, (True,) * sum(present))
+    fixed_parts = tuple(picked(loop.idle(functions, _among(used, passive)), passive))
     if loop.count is None:
         trips = ops.while_(
             [*first, ops.full(_I64, 0)],
@@ -415,6 +425,12 @@ def _transpose(site: Site, cotangents: Tangents) -> Tangents:
 
     results = counted_down(count.trips, stacks, start, at_trip)
     return _end(site, loop, wanted, present, results)
+
+
+def _among(flags: Flags, where: Flags) -> Flags:
+    """Flags of the parts at some positions as flags of all parts."""
+    remaining = iter(flags)
+    return tuple(next(remaining) if flag else False for flag in where)
 
 
 # ---- Batching ------------------------------------------------------------------------------------
