@@ -11,7 +11,7 @@ import pytest
 import mycc
 import mycc.numpy as mnp
 from mycc import lax
-from mycc.dialects.errors import TransformError, TreeError, UnsupportedOperationError
+from mycc.dialects.errors import TransformError, TreeError
 
 X = np.array([0.7, -0.4, 1.3])
 HERE = r"test_control\.py:\d+: "
@@ -235,14 +235,6 @@ def test_loops_that_do_not_depend_on_the_argument() -> None:
         return mnp.sum(x) * count
 
     close(mycc.grad(f)(X), np.full(3, 12.0))
-
-
-def test_reverse_mode_names_the_loop_and_the_way_out() -> None:
-    def f(x: Any) -> Any:
-        return lax.fori_loop(0, 3, lambda i, c: c * x, 1.0)
-
-    with pytest.raises(UnsupportedOperationError, match=HERE + ".*forward mode"):
-        mycc.grad(f)(2.0)
 
 
 # ---- Errors --------------------------------------------------------------------------------------
