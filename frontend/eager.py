@@ -14,6 +14,7 @@ from mycc.dialects.mlir import ir
 from mycc.function import building, flatten_results
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.checks import mode
 from mycc.lowering.compile import CompileSettings
 from mycc.passes.symbols import operations
 from mycc.source import user_line
@@ -45,7 +46,7 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
 
 
 _CAPACITY = 1024
-_compiled: dict[tuple[bytes, Any], Compiled] = {}
+_compiled: dict[tuple[bytes, Any, Any], Compiled] = {}
 _lock = threading.Lock()
 
 
@@ -54,7 +55,7 @@ def execute(
 ) -> list[Any]:
     """Run a traced module on concrete arrays, compiled once for each structure of module and device."""
     place = placement(arguments, name)
-    key = (_fingerprint(module, out_avals), place)
+    key = (_fingerprint(module, out_avals), place, mode())
     compiled = _compiled.get(key)
     if compiled is None:
         out_tree = pytrees.structure_of(list(out_avals))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mycc.dialects.record import Record
 from mycc.dialects.rules import (
     broadcasts,
+    callbacks,
     choice,
     contraction,
     control,
@@ -37,6 +38,7 @@ RECORDS: dict[str, Record] = {
         sorting,
         control,
         functions,
+        callbacks,
     )
     for record in kind.RECORDS
 }
