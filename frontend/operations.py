@@ -86,7 +86,8 @@ def run(
     """
     checked = mode()
     if checked is not None:
-        key = (key, checked)
+        # What is found names the line for which the program was traced first, so each line has its own.
+        key = (key, checked, user_line())
     glance = None if several_devices else _glance(key, operands, args, kwargs)
     if glance is not None:
         known = _quick.get(glance[0])

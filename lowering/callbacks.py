@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -332,14 +334,19 @@ def failure(error: Exception, line: Callable[[], str]) -> BaseException | None:
     where = f"{entry.line}: {entry.name}" if entry is not None else "a Python function"
     if isinstance(raised, CallbackError) and raised.__cause__ is None:
         return CallbackError(f"{where}, called from a program at {line()}: {raised}")
-    import traceback
-
-    text = "".join(traceback.format_exception(raised)).rstrip()
+    text = "".join(traceback.format_exception(type(raised), raised, _outside(raised.__traceback__))).rstrip()
     made = CallbackError(
         f"{where}, called from a program at {line()}, raised {type(raised).__name__}: {raised}\n{text}"
     )
     made.__cause__ = raised
     return made
+
+
+def _outside(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the user's function on."""
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("mycc."):
+        trace = trace.tb_next
+    return trace
 
 
 _running = 0

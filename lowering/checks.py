@@ -11,6 +11,7 @@ import numpy as np
 
 from mycc.dialects.errors import NonFiniteError
 from mycc.dialects.mlir import ir
+from mycc.lowering.buffers import to_numpy
 from mycc.passes.check_nans import CHECKS, CheckNans
 
 __all__ = ["Checks", "Mode", "instrument", "mode", "set_mode"]
@@ -65,7 +66,7 @@ class Checks:
             return own
         what = "a NaN or an infinity" if self.mode.infs else "a NaN"
         found = f"result {bad[0]} has {what}" if len(own) > 1 else f"the result has {what}"
-        number = int(np.asarray(first))
+        number = int(to_numpy(first))
         if number:
             raise NonFiniteError(
                 f"{found}; the first operation to give one, of operands without any, was {self.operations[number - 1]}"
@@ -75,15 +76,10 @@ class Checks:
         raise NonFiniteError(f"{found}; {where}")
 
     def _is_bad(self, data: Any) -> bool:
-        if data.dtype.kind not in "fcV" or not data.size:
+        array = to_numpy(data)
+        if array.dtype.kind not in "fcV" or not array.size:
             return False
-        array = np.asarray(data)
-        if array.dtype.kind == "V" and array.dtype.names is None and array.dtype.itemsize == 0:
-            return False
-        try:
-            bad = ~np.isfinite(array) if self.mode.infs else np.isnan(array)
-        except TypeError:  # float0, and formats that NumPy has no test for
-            return False
+        bad = ~np.isfinite(array) if self.mode.infs else np.isnan(array)
         return bool(bad.any())
 
 

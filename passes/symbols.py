@@ -181,6 +181,13 @@ class Symbols:
 
     def copy(self, symbol: str, base: str) -> tuple[str, ir.Block]:
         """Append a private copy of a function with a fresh name, its return taken off; `close` ends it again."""
+        name = self.duplicate(symbol, base)
+        block = self.block(name)
+        block.operations[len(block.operations) - 1].operation.erase()
+        return name, block
+
+    def duplicate(self, symbol: str, base: str) -> str:
+        """Append a private copy of a function with a fresh name."""
         name = self._fresh(base)
         with context, ir.InsertionPoint(self.module.body):
             function = self.functions[symbol].clone()
@@ -190,9 +197,7 @@ class Symbols:
                 if attribute in function.attributes:
                     del function.attributes[attribute]
         self.functions[name] = function.operation
-        block = self.block(name)
-        block.operations[len(block.operations) - 1].operation.erase()
-        return name, block
+        return name
 
     def _fresh(self, base: str) -> str:
         name, n = base, 0

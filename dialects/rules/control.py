@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeAlias
 
 from mycc.dialects import ops
-from mycc.dialects.errors import UnsupportedOperationError
+from mycc.dialects.errors import TransformError, UnsupportedOperationError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import (
@@ -171,6 +171,7 @@ def _case_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     inner = tuple(site.flags[1:])
     flags = tuple(map(any, zip(*(site.functions.batch(b, inner)[1] for b in branches), strict=True)))
     if site.flags[0]:
+        _refuse_effects(site, "cond or switch whose branch differs between examples", branches)
         flags = (True,) * len(flags)
     symbols = [site.functions.batch(b, inner, flags)[0] for b in branches]
     types = [
@@ -180,6 +181,17 @@ def _case_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     if not site.flags[0]:
         return ops.case(index, types, [partial(ops.call, s, types, captured) for s in symbols]), flags
     return _select_branch(site, index, [ops.call(symbol, types, captured) for symbol in symbols]), flags
+
+
+def _refuse_effects(site: Batched, what: str, functions: Sequence[str]) -> None:
+    """Refuse an `io_callback` where the batched form runs for examples that do not ask for it."""
+    for symbol in functions:
+        name = site.functions.lasting_effect(symbol)
+        if name is not None:
+            raise TransformError(
+                f"{describe(site.op.location)}: vmap of a {what} would run the io_callback of '{name}' in it for every "
+                "example; take the call out of it, or loop over the examples with mycc.lax.map"
+            )
 
 
 def _select_branch(site: Batched, index: Value, results: list[list[Value]]) -> list[Value]:
@@ -214,10 +226,12 @@ def _while_depends(functions: Functions, op: ir.Operation, active: Flags) -> Fla
 
 
 def _while_joint(
-    site: Site, operands: Sequence[Value], tangents: Tangents
+    site: Site, operands: Sequence[Value], tangents: Tangents, again: bool = False
 ) -> tuple[Sequence[Value], Tangents]:
     count = len(site.op.operands)
     condition, body = site.functions.outline(site.op, 0), site.functions.outline(site.op, 1)
+    if again:
+        condition, body = site.functions.silent(condition), site.functions.silent(body)
     carry = _carry_activity(site.functions, body, site.active, count)
     captured, active_captured = operands[count:], site.active[count:]
     symbol, present = site.functions.jvp(body, (*carry, *active_captured))
@@ -241,7 +255,7 @@ def _while_joint(
 
 def _while_forward(site: Site, tangents: Tangents) -> Tangents:
     # A pushforward runs the loop once more, from its start, instead of taking residuals of every iteration.
-    return _while_joint(site, [site.operand(i) for i in range(site.inputs)], tangents)[1]
+    return _while_joint(site, [site.operand(i) for i in range(site.inputs)], tangents, again=True)[1]
 
 
 def _while_reverse(site: Site, cotangents: Tangents) -> Tangents:
@@ -261,6 +275,7 @@ def _while_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         grown = tuple(a or b for a, b in zip(flags, reached, strict=True))
         _, tested = site.functions.batch(condition, (*grown, *fixed))
         if tested[0]:
+            _refuse_effects(site, "loop that ends at different times for different examples", (condition, body))
             grown = (True,) * count
         if grown == flags:
             break
