@@ -161,8 +161,7 @@ def call_from_program(
         tuple((type(leaf), leaf) if type(leaf) in _PLAIN else id(leaf) for leaf in static),
         out_tree,
     )
-    line = user_line()
-    entry = register(key, lambda: HostFunction(call, name, line, (function, static)))
+    entry = register(key, lambda: HostFunction(call, name, (function, static)))
     return _build(frame, kind, entry, operands, avals, specs, out_tree, ordered, vmap_method)
 
 
@@ -209,12 +208,14 @@ def _promised(what: str, result_shape_dtypes: Any) -> tuple[list[AbstractValue],
     leaves, tree = pytrees.flatten(result_shape_dtypes)
     specs = []
     for leaf in leaves:
-        if not hasattr(leaf, "shape") or not hasattr(leaf, "dtype"):
+        number = isinstance(leaf, (bool, int, float, complex))
+        if isinstance(leaf, type) or not (number or (hasattr(leaf, "shape") and hasattr(leaf, "dtype"))):
             raise TypeError(
                 f"{user_line()}: {what} takes result_shape_dtypes as a pytree of mycc.ShapeDtypeStruct or arrays, got a "
                 f"{type(leaf).__name__} in it"
             )
-        specs.append(AbstractValue(tuple(leaf.shape), np.dtype(leaf.dtype)))
+        known = abstractify(leaf)
+        specs.append(AbstractValue(known.shape, known.dtype))
     return specs, tree
 
 

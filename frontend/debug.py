@@ -57,7 +57,7 @@ def print(fmt: str, *args: Any, ordered: bool = False, **kwargs: Any) -> None:
     Args:
         fmt: a format string, as of ``str.format``; not an f-string, which would be filled while tracing.
         args, kwargs: what its fields name: arrays, or pytrees of them.
-        ordered: whether lines come in the order of the program. Others may come in any order, but for one loop.
+        ordered: whether lines are sure to come in the order of the program. So far all do; others need not.
 
     Raises:
         TypeError: ``fmt`` is no string.

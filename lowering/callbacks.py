@@ -56,14 +56,12 @@ class HostFunction:
     Args:
         function: from a list of NumPy arrays to a flat list of results.
         name: by which messages call it.
-        line: the user's ``file:line`` that put it into a program first.
         held: what must live as long as it does.
     """
 
-    def __init__(self, function: Function, name: str, line: str, held: Any = None) -> None:
+    def __init__(self, function: Function, name: str, held: Any = None) -> None:
         self.function = function
         self.name = name
-        self.line = line
         self.held = held
         self.number = next(_numbers)
 
@@ -155,7 +153,7 @@ def prepare(module: ir.Module, platform: str) -> Prepared | None:
             )
         results = [result.type for result in op.results]
         specs = [AbstractValue(tuple(t.shape), dtype_of(t)) for t in results]
-        calls.append(_call(_table[number], callback.mapped, specs, order is not None))
+        calls.append(_call(_table[number], callback, specs, order is not None))
         operands = list(op.operands)
         if order is not None:
             operands, results = [order, *operands], [token, *results]
@@ -174,9 +172,11 @@ def prepare(module: ir.Module, platform: str) -> Prepared | None:
         op.erase()
         return after
 
-    def ordered(op: ir.Operation) -> bool:
+    # Those that may come in any order take the token, too: all of them hold Python's lock, so there is nothing to be
+    # won by running two at once, and output that is the same at every run is easier to read.
+    def has_effect(op: ir.Operation) -> bool:
         callback = match(op) if op.name == "stablehlo.custom_call" else None
-        return callback is not None and callback.ordered
+        return callback is not None and callback.kind != "pure"
 
     def in_order(op: ir.Operation, order: ir.Value) -> ir.Value:
         after = replace(op, order)
@@ -184,7 +184,7 @@ def prepare(module: ir.Module, platform: str) -> Prepared | None:
         return after
 
     with context, copy.operation.location:
-        Thread(Symbols(copy), ordered, in_order).run(hlo.create_token, returned=False)
+        Thread(Symbols(copy), has_effect, in_order).run(hlo.create_token, returned=False)
         for callback in _callbacks(copy):
             with callback.op.location, ir.InsertionPoint(callback.op):
                 replace(callback.op, None)
@@ -225,10 +225,11 @@ def _layouts(values: Sequence[Any]) -> ir.Attribute:
 
 
 def _call(
-    entry: HostFunction, levels: Sequence[Sequence[bool]], specs: Sequence[AbstractValue], in_order: bool
+    entry: HostFunction, callback: Callback, specs: Sequence[AbstractValue], in_order: bool
 ) -> Callable[..., tuple[Any, ...]]:
     """What XLA calls. It holds the entry weakly: Python's collector cannot see what XLA holds."""
-    number = entry.number
+    number, levels = entry.number, callback.mapped
+    where = f"{describe(callback.op.location)}: {callback.name}"
 
     def call(*arguments: Any) -> tuple[Any, ...]:
         operands = arguments[1:] if in_order else arguments
@@ -237,9 +238,9 @@ def _call(
             found = _table[number]
             # What XLA passes are views of its buffers, which are gone after the call.
             arrays = [np.array(operand) for operand in operands]
-            results = _mapped(found, list(levels), arrays, specs)
+            results = _mapped(found, levels, arrays, specs)
         except BaseException as error:
-            raise _kept(error, number) from None
+            raise _kept(error, where) from None
         finally:
             _state.depth -= 1
         return (None, *results) if in_order else tuple(results)
@@ -298,17 +299,17 @@ class _State(threading.local):
 
 
 _state = _State()
-_raised: OrderedDict[int, tuple[BaseException, int]] = OrderedDict()
+_raised: OrderedDict[int, tuple[BaseException, str]] = OrderedDict()
 _tickets = itertools.count(1)
 _MARK = "mycc callback failed, ticket "
 # When two functions of one program fail, one of the errors is never asked for.
 _KEPT = 64
 
 
-def _kept(error: BaseException, number: int) -> RuntimeError:
+def _kept(error: BaseException, where: str) -> RuntimeError:
     """Keep an exception, for the program ends with the text of the one that stands for it."""
     ticket = next(_tickets)
-    _raised[ticket] = error, number
+    _raised[ticket] = error, where
     while len(_raised) > _KEPT:
         _raised.popitem(last=False)
     return RuntimeError(f"{_MARK}{ticket}.")
@@ -327,11 +328,9 @@ def failure(error: Exception, line: Callable[[], str]) -> BaseException | None:
     _, mark, rest = str(error).partition(_MARK)
     if not mark:
         return None
-    raised, number = _raised.pop(int(rest.partition(".")[0]), (None, 0))
+    raised, where = _raised.pop(int(rest.partition(".")[0]), (None, ""))
     if raised is None or not isinstance(raised, Exception):
         return raised
-    entry = _table.get(number)
-    where = f"{entry.line}: {entry.name}" if entry is not None else "a Python function"
     if isinstance(raised, CallbackError) and raised.__cause__ is None:
         return CallbackError(f"{where}, called from a program at {line()}: {raised}")
     text = "".join(traceback.format_exception(type(raised), raised, _outside(raised.__traceback__))).rstrip()

@@ -72,7 +72,9 @@ class Checks:
                 f"{found}; the first operation to give one, of operands without any, was {self.operations[number - 1]}"
             )
         given = [i for i, x in enumerate(arguments) if not x.is_deleted() and self._is_bad(x)]
-        where = f"argument leaf {given[0]} of the program has one already" if given else "no operation made it"
+        where = (
+            f"argument leaf {given[0]} of the program has one already" if given else "no operation made it"
+        )
         raise NonFiniteError(f"{found}; {where}")
 
     def _is_bad(self, data: Any) -> bool:

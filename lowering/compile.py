@@ -103,9 +103,7 @@ def compile_module(
     elif checks is not None:
         out_avals = [*out_avals, found[-1]]
     functions = () if prepared is None else prepared.functions
-    return Executable(
-        loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks
-    )
+    return Executable(loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks)
 
 
 # Flags of mycc's own that not every jaxlib in range has; those that this one refused.

@@ -107,5 +107,5 @@ class _Dirty:
         if isinstance(value.type.element_type, ir.ComplexType):
             return ops.or_(self._any(ops.real(value)), self._any(ops.imag(value)))
         bad = ops.not_(ops.is_finite(value)) if self.infs else ops.compare("NE", value, value)
-        no = ops.full(tensor((), ops.BOOL), False)
-        return ops.reduce(bad, no, range(len(value.type.shape)), ops.or_) if value.type.shape else bad
+        rank = len(value.type.shape)
+        return ops.reduce(bad, ops.full(tensor((), ops.BOOL), False), range(rank), ops.or_) if rank else bad

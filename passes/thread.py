@@ -45,7 +45,7 @@ class Thread:
         self._needy: set[str] = set()
 
     def run(self, start: Callable[[], Value], returned: bool) -> list[str]:
-        """Thread the value through every function that needs it.
+        """Thread the value through every function that needs it, and those that return it.
 
         Args:
             start: builds the value with which public functions begin. Private ones get it as their last argument,
@@ -58,11 +58,12 @@ class Thread:
         touched = []
         for symbol in self.symbols.callee_first():
             function = self.symbols[symbol]
-            if not self._needs_inside(function):
+            public = is_public(function)
+            if not (public and returned) and not self._needs_inside(function):
                 continue
             block = self.symbols.block(symbol)
             with context, function.location:
-                if is_public(function):
+                if public:
                     touched.append(symbol)
                     with ir.InsertionPoint.at_block_begin(block):
                         value = start()
@@ -100,7 +101,10 @@ class Thread:
 
     def _needs_inside(self, op: ir.Operation) -> bool:
         return any(
-            self._needs(each.operation) for region in op.regions for b in region.blocks for each in b.operations
+            self._needs(each.operation)
+            for region in op.regions
+            for b in region.blocks
+            for each in b.operations
         )
 
     def _block(self, block: ir.Block, value: Value) -> Value:

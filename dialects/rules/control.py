@@ -275,7 +275,9 @@ def _while_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         grown = tuple(a or b for a, b in zip(flags, reached, strict=True))
         _, tested = site.functions.batch(condition, (*grown, *fixed))
         if tested[0]:
-            _refuse_effects(site, "loop that ends at different times for different examples", (condition, body))
+            _refuse_effects(
+                site, "loop that ends at different times for different examples", (condition, body)
+            )
             grown = (True,) * count
         if grown == flags:
             break
