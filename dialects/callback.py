@@ -49,14 +49,15 @@ class Callback:
 
     @property
     def function(self) -> int:
-        """The number of the Python function."""
-        return int(self.op.attributes["mycc.function"])
+        """The number of the Python function; 0, which none has, if there is none."""
+        found = self.op.attributes.get("mycc.function")
+        return 0 if found is None else int(found)
 
     @property
     def name(self) -> str:
         """The Python function as readers of messages know it."""
-        name: str = self.op.attributes["mycc.name"].value
-        return name
+        found = self.op.attributes.get("mycc.name")
+        return "function" if found is None else found.value
 
     @property
     def ordered(self) -> bool:

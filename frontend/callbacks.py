@@ -60,9 +60,9 @@ def pure_callback(
 
     Example:
         >>> import mycc, numpy as np
-        >>> f = mycc.jit(lambda x: mycc.pure_callback(np.cumsum, x, x))
-        >>> f(np.arange(3, dtype=np.int32))
-        Array([0, 1, 3], dtype=int32)
+        >>> f = mycc.jit(lambda x: mycc.pure_callback(np.unwrap, x, x))
+        >>> f(np.array([0.0, 6.0]))
+        Array([ 0.        , -0.28318531], dtype=float64)
     """
     if vmap_method is not None and vmap_method not in dialect.VMAP_METHODS:
         raise ValueError(

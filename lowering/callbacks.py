@@ -159,7 +159,7 @@ def prepare(module: ir.Module, platform: str) -> Prepared | None:
             operands, results = [order, *operands], [token, *results]
         new = ops.create("stablehlo.custom_call", results, operands, {
             "call_target_name": ir.StringAttr.get(target),
-            "has_side_effect": op.attributes["has_side_effect"],
+            "has_side_effect": ops.boolean(callback.kind != "pure"),
             "api_version": ir.IntegerAttr.get(ops.I32, 4),
             "backend_config": ir.DictAttr.get({"index": _index(len(calls) - 1)}),
             "operand_layouts": _layouts(operands),

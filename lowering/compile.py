@@ -17,8 +17,8 @@ from mycc.dialects.types import dtype_of
 from mycc.lowering import callbacks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.buffers import copy_to_device
-from mycc.lowering.devices import sharding_of
 from mycc.lowering.checks import Checks, instrument, mode
+from mycc.lowering.devices import sharding_of
 from mycc.lowering.handover import check_handover
 from mycc.lowering.leaving import long_call, park_if_leaving
 from mycc.passes.symbols import copy_module

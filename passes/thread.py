@@ -14,7 +14,7 @@ from mycc.dialects import ops
 from mycc.dialects.errors import PassError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
-from mycc.passes.symbols import Symbols, callees, is_public, operations, remap_captures
+from mycc.passes.symbols import Symbols, callees, is_public, remap_captures
 
 Value: TypeAlias = ir.Value
 
