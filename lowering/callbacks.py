@@ -356,15 +356,15 @@ _idle = threading.Condition()
 def running() -> Iterator[None]:
     """Surrounds a run of a program with callbacks, from its start to its end."""
     global _running
-    with _idle:
-        _running += 1
-    try:
-        with long_call():
-            yield
-    finally:
+    with long_call():
         with _idle:
-            _running -= 1
-            _idle.notify_all()
+            _running += 1
+        try:
+            yield
+        finally:
+            with _idle:
+                _running -= 1
+                _idle.notify_all()
 
 
 def effects_barrier() -> None:

@@ -76,14 +76,20 @@ class Thread:
                     self._return(function, block, self._block(block, value))
             self.symbols.retype(symbol)
             self.symbols.forget(symbol)
+        self._check_references(set(touched))
+        return touched
+
+    def _check_references(self, public: set[str]) -> None:
+        """Refuse what refers to a function with a value more than it knows of."""
         for symbol in self.symbols.functions:
             for op in self.symbols.referring(symbol):
-                if not set(touched).isdisjoint(callees(op)):
-                    raise PassError(
-                        f"{describe(op.location)}: the public function @{callees(op)[0]} is called from inside of its module; "
-                        "make it private, and let a public function call it"
-                    )
-        return touched
+                changed = public if op.name == "func.call" else public | self._needy
+                for callee in callees(op):
+                    if callee in changed:
+                        raise PassError(
+                            f"{describe(op.location)}: '{op.name}' refers to @{callee}, which has effects or checks that it cannot "
+                            "pass on; call private functions by func.call, and expand transforms and composites first"
+                        )
 
     def _type(self, start: Callable[[], Value]) -> ir.Type:
         with ir.InsertionPoint(self.symbols.module.body):

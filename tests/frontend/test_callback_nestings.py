@@ -65,7 +65,9 @@ AROUND = (jit, grad, tangent, linearized, mapped, branch, loop, scan)
 def applies(nesting: tuple[Any, ...]) -> bool:
     """Reverse mode through loops is not compared."""
     inside = list(itertools.accumulate(reversed(nesting), lambda seen, t: {*seen, t}, initial=set()))
-    return not any(t is grad and {loop, scan} & seen for t, seen in zip(reversed(nesting), inside, strict=False))
+    return not any(
+        t is grad and {loop, scan} & seen for t, seen in zip(reversed(nesting), inside, strict=False)
+    )
 
 
 def observed(p: Any, nesting: tuple[Any, ...]) -> tuple[float, list[float]]:
@@ -86,7 +88,9 @@ def observed(p: Any, nesting: tuple[Any, ...]) -> tuple[float, list[float]]:
 @pytest.mark.parametrize(
     "nesting",
     [
-        pytest.param(n, id="-".join(t.__name__ for t in n), marks=[pytest.mark.exhaustive] if len(n) > 2 else [])
+        pytest.param(
+            n, id="-".join(t.__name__ for t in n), marks=[pytest.mark.exhaustive] if len(n) > 2 else []
+        )
         for count in (1, 2, 3)
         for n in itertools.product(AROUND, repeat=count)
         if applies(n)

@@ -130,8 +130,30 @@ def test_a_public_function_that_is_called_is_refused() -> None:
         return %x : tensor<2xf32>
         }""",
     )
-    with pytest.raises(PassError, match="public function @f is called"):
+    with pytest.raises(PassError, match="refers to @f, which has effects"):
         prepare(module, "cpu")
+
+
+def test_several_devices_are_refused() -> None:
+    entry = noting([])
+    body = "stablehlo.custom_call @mycc.callback.debug(%x) DEBUG : (tensor<2xf32>) -> ()\nreturn %x : tensor<2xf32>"
+    with pytest.raises(PassError, match="run on 2 devices at once"):
+        compile_module(parse(body, entry), devices=[default_device()] * 2)
+
+
+def test_a_callback_in_a_composite_is_refused() -> None:
+    entry = noting([])
+    module = parse(
+        """%0 = stablehlo.composite "my.f" %x {decomposition = @f} : (tensor<2xf32>) -> tensor<2xf32>
+        return %0 : tensor<2xf32>""",
+        entry,
+        """func.func private @f(%x: tensor<2xf32>) -> tensor<2xf32> {
+        stablehlo.custom_call @mycc.callback.debug(%x) DEBUG : (tensor<2xf32>) -> ()
+        return %x : tensor<2xf32>
+        }""",
+    )
+    with pytest.raises(PassError, match=r"'stablehlo\.composite' refers to @f"):
+        compile_module(module, devices=[default_device()])
 
 
 def test_a_callback_in_a_kernel_is_refused() -> None:
