@@ -32,7 +32,8 @@ def callback(callback: Callable[..., Any], *args: Any, ordered: bool = False, **
         ordered: whether it keeps its place among the ordered callbacks of the program.
 
     Under `grad` and its kin it is called once, in the forward pass, with the primal values; under `vmap` once for each
-    example. A branch of a mapped `cond` runs for all examples, and so does its callback.
+    example. A branch of a mapped `cond` runs for all examples, and so does its callback. Under transforms that are not
+    inside of `jit`, a function that is made anew at each call, such as a lambda, makes a new program each time.
 
     Raises:
         CallbackError: (when the program runs) ``callback`` raised an exception, which is the cause.

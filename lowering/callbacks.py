@@ -333,7 +333,8 @@ def failure(error: Exception, line: Callable[[], str]) -> BaseException | None:
         return raised
     if isinstance(raised, CallbackError) and raised.__cause__ is None:
         return CallbackError(f"{where}, called from a program at {line()}: {raised}")
-    text = "".join(traceback.format_exception(type(raised), raised, _outside(raised.__traceback__))).rstrip()
+    raised = raised.with_traceback(_outside(raised.__traceback__))
+    text = "".join(traceback.format_exception(raised)).rstrip()
     made = CallbackError(
         f"{where}, called from a program at {line()}, raised {type(raised).__name__}: {raised}\n{text}"
     )

@@ -625,6 +625,20 @@ def test_functions_go_with_their_programs(stage: str) -> None:
     assert alive() is None
 
 
+def test_eager_programs_of_functions_made_anew_do_not_pile_up() -> None:
+    alive: list[weakref.ref[Any]] = []
+
+    def step(n: int) -> None:
+        function = Function()
+        alive.append(weakref.ref(function))
+        mycc.grad(lambda x: (mycc.debug.callback(function, x), x * x)[1])(float(n))
+
+    for n in range(80):
+        step(n)
+    gc.collect()
+    assert sum(ref() is not None for ref in alive) <= 64
+
+
 def test_programs_that_call_python_are_not_stored() -> None:
     plain = mycc.jit(lambda x: x).lower(1.0).compile().executable
     calling = mycc.jit(lambda x: mycc.debug.callback(explode, x)).lower(1.0).compile().executable
