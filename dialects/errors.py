@@ -7,10 +7,12 @@ They live in the leftmost folder because every layer raises them.
 from __future__ import annotations
 
 __all__ = [
+    "CallbackError",
     "ConcretizationError",
     "DeviceError",
     "LeakedTracerError",
     "MyccError",
+    "NonFiniteError",
     "PassError",
     "PipelineError",
     "TransformError",
@@ -53,3 +55,11 @@ class PipelineError(MyccError, ValueError):
 
 class PassError(MyccError, RuntimeError):
     """A pass failed on a module; the message carries the MLIR diagnostic with its location."""
+
+
+class CallbackError(MyccError, RuntimeError):
+    """A Python function that a program calls raised an exception, or returned something else than it said."""
+
+
+class NonFiniteError(MyccError, FloatingPointError):
+    """A program returned a NaN (or infinity), and `mycc.debug.nans` is on; the message names the operation."""

@@ -6,7 +6,7 @@ import re
 
 from mycc.dialects.mlir import ir
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_function"]
 
 _FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)(?::(\d+))?')
 
@@ -15,3 +15,12 @@ def describe(location: ir.Location) -> str:
     """``file:line`` of a location (the innermost one that names a file), or ``unknown location``."""
     found = _FILE.search(str(location))
     return f"{found[1]}:{found[2]}" if found else "unknown location"
+
+
+_NAMED = re.compile(r'"((?:[^"\\]|\\.)*)"\("((?:[^"\\]|\\.)*)":(\d+)')
+
+
+def describe_function(location: ir.Location) -> str:
+    """As `describe`, with the Python function where the location names one: ``file:line (in f)``."""
+    found = _NAMED.search(str(location))
+    return f"{found[2]}:{found[3]} (in {found[1]})" if found else describe(location)

@@ -18,10 +18,11 @@ from jaxlib.mlir.dialects import chlo, func, sdy
 from jaxlib.mlir.dialects import stablehlo as hlo
 from jaxlib.mlir.passmanager import PassManager
 
-__all__ = ["PassManager", "chlo", "context", "func", "hlo", "ir", "sdy", "unknown"]
+__all__ = ["PassManager", "chlo", "context", "func", "hlo", "ir", "make_context", "sdy", "unknown"]
 
 
-def _make_context() -> ir.Context:
+def make_context() -> ir.Context:
+    """A context with all dialects of the bindings. Programs of mycc are in one, `context`."""
     registry = ir.DialectRegistry()
     _jax_mlir_ext.register_dialects(registry)
     context = ir.Context()
@@ -36,7 +37,7 @@ def _make_context() -> ir.Context:
 
 
 # Multi-threading stays enabled: without it the context's uniquers take no locks, and threads share it.
-context = _make_context()
+context = make_context()
 
 with context:
     unknown = ir.Location.unknown()

@@ -66,6 +66,9 @@ class Functions(Protocol):
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
 
+    def silent(self, callee: str) -> str:
+        """A function that computes the same without debugging callbacks, for what is computed once more."""
+
 
 class Site(Protocol):
     """One operation under differentiation, as its rule sees it.
@@ -152,6 +155,9 @@ class BatchFunctions(Protocol):
 
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+
+    def lasting_effect(self, callee: str) -> str | None:
+        """The name of an `io_callback` in a function, which must not run for examples that do not ask for it."""
 
 
 def batched_type(type_: ir.Type, size: int) -> ir.Type:

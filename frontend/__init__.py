@@ -6,13 +6,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mycc.array import Array
+from mycc.callbacks import effects_barrier, io_callback, pure_callback
 from mycc.derivatives import jvp, linear_transpose, linearize, vjp
 from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
 from mycc.dialects.errors import (
+    CallbackError,
     ConcretizationError,
     DeviceError,
     LeakedTracerError,
     MyccError,
+    NonFiniteError,
     PassError,
     PipelineError,
     TransformError,
@@ -28,10 +31,12 @@ from mycc.vmap import vmap
 
 __all__ = [
     "Array",
+    "CallbackError",
     "ConcretizationError",
     "DeviceError",
     "LeakedTracerError",
     "MyccError",
+    "NonFiniteError",
     "PassError",
     "PipelineError",
     "ShapeDtypeStruct",
@@ -39,14 +44,17 @@ __all__ = [
     "TreeError",
     "UnsupportedOperationError",
     "block_until_ready",
+    "debug",
     "default_backend",
     "device_get",
     "device_put",
     "devices",
+    "effects_barrier",
     "eval_shape",
     "float0",
     "grad",
     "hessian",
+    "io_callback",
     "jacfwd",
     "jacrev",
     "jit",
@@ -56,6 +64,7 @@ __all__ = [
     "linearize",
     "nn",
     "numpy",
+    "pure_callback",
     "random",
     "scipy",
     "tree",
@@ -65,9 +74,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mycc import lax, nn, numpy, random, scipy, tree
+    from mycc import debug, lax, nn, numpy, random, scipy, tree
 
-_MODULES = frozenset({"lax", "nn", "numpy", "random", "scipy", "tree"})
+_MODULES = frozenset({"debug", "lax", "nn", "numpy", "random", "scipy", "tree"})
 
 
 def __getattr__(name: str) -> Any:

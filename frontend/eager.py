@@ -14,6 +14,7 @@ from mycc.dialects.mlir import ir
 from mycc.function import building, flatten_results
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.checks import mode
 from mycc.lowering.compile import CompileSettings
 from mycc.passes.symbols import operations
 from mycc.source import user_line
@@ -45,7 +46,11 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
 
 
 _CAPACITY = 1024
-_compiled: dict[tuple[bytes, Any], Compiled] = {}
+# A Python function that is made anew at each call makes a new program each time, and is kept alive by it.
+_CALLING_CAPACITY = 64
+_compiled: dict[tuple[bytes, Any, Any], Compiled] = {}
+_calling: dict[tuple[bytes, Any, Any], Compiled] = {}
+"""Those that call Python functions."""
 _lock = threading.Lock()
 
 
@@ -54,8 +59,8 @@ def execute(
 ) -> list[Any]:
     """Run a traced module on concrete arrays, compiled once for each structure of module and device."""
     place = placement(arguments, name)
-    key = (_fingerprint(module, out_avals), place)
-    compiled = _compiled.get(key)
+    key = (_fingerprint(module, out_avals), place, mode())
+    compiled = _compiled.get(key) or _calling.get(key)
     if compiled is None:
         out_tree = pytrees.structure_of(list(out_avals))
         in_avals = tuple(x._aval for x in arguments)
@@ -63,10 +68,12 @@ def execute(
             name, module, in_avals, tuple(out_avals), pytrees.structure_of(in_avals), out_tree, place=place
         )
         compiled = traced.lower().compile(CompileSettings(tiny=is_tiny(module)))
+        calls = bool(compiled.executable.functions)
+        cache, capacity = (_calling, _CALLING_CAPACITY) if calls else (_compiled, _CAPACITY)
         with _lock:
-            if len(_compiled) >= _CAPACITY:
-                _compiled.pop(next(iter(_compiled)))
-            _compiled[key] = compiled
+            if len(cache) >= capacity:
+                cache.pop(next(iter(cache)))
+            cache[key] = compiled
     results = compiled.executable.run([x._data for x in arguments], user_line)
     return compiled.lowered.out_tree.unflatten([Array(result) for result in results])  # type: ignore[no-any-return]
 

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from mycc.array import Array
 from mycc.dialects import ops
+from mycc.dialects.callback import match
+from mycc.dialects.errors import ConcretizationError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.eager import execute
+from mycc.passes.silence import lasting_effect
+from mycc.passes.symbols import Symbols
+from mycc.source import user_line
 from mycc.trace import Frame, Tracer, concretization_error, leaked
 
 __all__ = ["force"]
@@ -32,7 +38,7 @@ def force(x: Tracer, what: str) -> Array:
         known: Array = sources[ir.BlockArgument(x._value).arg_number]._concrete(what)
         return known
     arguments = [source._concrete(what) for source in sources]
-    result: Array = execute(frame.name, _prefix(x), [x._aval], arguments)[0]
+    result: Array = execute(frame.name, _prefix(x, what), [x._aval], arguments)[0]
     return result
 
 
@@ -53,7 +59,7 @@ def _sources(frame: Frame) -> list[Tracer | Array]:
     return [*frame.operands, *frame.captured]
 
 
-def _prefix(x: Tracer) -> ir.Module:
+def _prefix(x: Tracer, what: str) -> ir.Module:
     """A module whose main function is the function being traced, up to one of its values."""
     frame = x._frame
     with context, frame.location:
@@ -73,6 +79,8 @@ def _prefix(x: Tracer) -> ir.Module:
         main.attributes["function_type"] = ir.TypeAttr.get(type_)
         main.attributes["sym_name"] = ir.StringAttr.get("main")
         main.attributes["sym_visibility"] = ir.StringAttr.get("public")
+        if frame.trace.callbacks:
+            _leave_out_effects(what, module)
     return module
 
 
@@ -87,3 +95,20 @@ def _counterpart(x: Tracer, frame: Frame, block: ir.Block) -> ir.Value:
         if op.operation == owner.operation:
             return copied.operation.results[ir.OpResult(value).result_number]
     raise concretization_error(x, "a value inside a region")
+
+
+def _leave_out_effects(what: str, module: ir.Module) -> None:
+    """Take the effects out of a prefix: they come with the whole program, which computes the prefix again."""
+    symbols = Symbols(module)
+    found = lasting_effect(symbols, "main")
+    if found is not None:
+        raise ConcretizationError(
+            f"{user_line()}: {what} needs a number that comes after the io_callback of '{found.name}' "
+            f"({describe(found.op.location)}); to compute it now would run the callback twice: use mycc.lax.cond or "
+            "while_loop, or call the callback before the function is differentiated"
+        )
+    for symbol in symbols.functions:
+        for op in list(symbols.referring(symbol)):
+            callback = match(op)
+            if callback is not None and callback.kind == "debug":
+                op.erase()

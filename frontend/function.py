@@ -139,6 +139,7 @@ def flatten_results(tree: Any) -> tuple[list[Any], Any]:
 
 def call(frame: Frame, callee: Callee, explicit: Sequence[ir.Value]) -> list[Tracer]:
     """A ``func.call`` of a traced function; its results as traced arrays."""
+    frame.effects |= callee.function.effects
     with building(frame):
         values = ops.call(callee.function.symbol, callee.function.results, callee.operands(frame, explicit))
     return [Tracer(frame, value, aval) for value, aval in zip(values, callee.out_avals, strict=True)]

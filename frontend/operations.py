@@ -15,6 +15,7 @@ from mycc.eager import is_tiny
 from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.checks import mode
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
 from mycc.lowering.devices import several_devices
 from mycc.lowering.pipelines import run_default
@@ -83,6 +84,10 @@ def run(
         function: builds its operations inside a trace.
         operands: for each parameter, in order, whether a Python scalar passed there is an operand.
     """
+    checked = mode()
+    if checked is not None:
+        # What is found names the line for which the program was traced first, so each line has its own.
+        key = (key, checked, user_line())
     glance = None if several_devices else _glance(key, operands, args, kwargs)
     if glance is not None:
         known = _quick.get(glance[0])

@@ -19,6 +19,7 @@ from mycc.dialects.types import dtype_of, token
 from mycc.function import building
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.callbacks import functions_of
 from mycc.lowering.pipelines import transforms
 from mycc.passes.symbols import callees, operations
 from mycc.trace import Frame, Tracer, mlir_type
@@ -97,11 +98,13 @@ class Program:
         self.module = module
         self.residuals = residuals
         self.entry = entry
+        self.callbacks = functions_of(module)
 
     def imported(self, frame: Frame) -> str:
         """The program's symbol in the module of a trace, its functions copied there once."""
         found: str | None = frame.trace.calls.get(self)
         if found is None:
+            frame.trace.callbacks.update(dict.fromkeys(self.callbacks))
             found = frame.trace.calls[self] = _import(self.module, frame, self.entry)
         return found
 

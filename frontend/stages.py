@@ -16,11 +16,13 @@ from mycc.dialects.mlir import ir
 from mycc.function import building, flatten_results, name_of, result_aval
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.callbacks import HostFunction
 from mycc.lowering.compile import CompileSettings, Executable, compile_module
 from mycc.lowering.devices import several_devices
 from mycc.lowering.dispatch import Compiled as Entry
 from mycc.lowering.pipelines import check_expanded, run_default
 from mycc.passes.pipeline import Pipeline
+from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, tracing
@@ -103,6 +105,8 @@ class Traced:
     donated: tuple[int, ...] = ()
     hidden: tuple[Array, ...] = ()
     place: Placement | None = None
+    callbacks: tuple[HostFunction, ...] = ()
+    """The Python functions that the program calls, which live as long as this."""
 
     @property
     def out_info(self) -> Any:
@@ -121,7 +125,7 @@ class Traced:
         Args:
             pipeline: passes to run instead of the default ones.
         """
-        module = _copy(self.module)
+        module = copy_module(self.module)
         programs, avals = expand_handles(module, self.out_avals)
         if pipeline is None:
             run_default(module)
@@ -258,17 +262,6 @@ class Compiled:
         return self.lowered.out_tree.unflatten([Array(result) for result in results])
 
 
-def _copy(module: ir.Module) -> ir.Module:
-    with module.context, module.operation.location:
-        copy = ir.Module.create()
-        for attribute in module.operation.attributes:
-            copy.operation.attributes[attribute] = module.operation.attributes[attribute]
-        with ir.InsertionPoint(copy.body):
-            for op in module.body.operations:
-                op.operation.clone()
-    return copy
-
-
 _observers: list[Callable[[Compiled], None]] = []
 
 
@@ -315,7 +308,16 @@ def trace_program(
         frame.close(values)
     place = placement([*leaves, *trace.hidden], name) if device is None else Placement(device, True)
     return Traced(
-        name, trace.module, avals, out_avals, in_tree, out_tree, donated, tuple(trace.hidden), place
+        name,
+        trace.module,
+        avals,
+        out_avals,
+        in_tree,
+        out_tree,
+        donated,
+        tuple(trace.hidden),
+        place,
+        tuple(trace.callbacks),
     )
 
 

@@ -9,7 +9,8 @@ assigned to, and a large constant would live in the MLIR context for ever.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from mycc.dialects.errors import ConcretizationError, LeakedTracerError
 from mycc.dialects.mlir import context, func, ir
 from mycc.dialects.types import element_type, float0, tensor
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.callbacks import HostFunction
 from mycc.lowering.dispatch import TRACING, swap_context
 from mycc.source import user_line, user_location
 
-__all__ = ["Frame", "Trace", "Tracer", "current", "require_frame", "tracing"]
+__all__ = ["Frame", "Trace", "Tracer", "current", "outside_of_traces", "require_frame", "tracing"]
 
 _FLOAT32 = np.dtype(np.float32)
 CONSTANT_BYTES = 1024
@@ -75,6 +77,8 @@ class Trace:
         """Concrete arrays that the main function takes after its explicit arguments."""
         self.hidden_values: dict[int, ir.Value] = {}
         self.sources: dict[int, tuple[np.ndarray[Any, Any], Array]] = {}
+        self.callbacks: dict[HostFunction, None] = {}
+        """The Python functions that the module calls."""
         self.root: Frame | None = None
         with context, user_location() as location:
             self.module = ir.Module.create(loc=location)
@@ -278,6 +282,18 @@ class tracing:
     def __exit__(self, *error: object) -> None:
         self.frame.__exit__(*error)
         swap_context(self.old)
+
+
+@contextmanager
+def outside_of_traces() -> Iterator[None]:
+    """The scope of Python code that a program calls while this thread may be tracing: it computes with arrays."""
+    frame, _state.frame = _state.frame, None
+    old = swap_context(None)
+    try:
+        yield
+    finally:
+        swap_context(old)
+        _state.frame = frame
 
 
 class Tracer(Array):

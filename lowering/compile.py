@@ -14,13 +14,15 @@ import numpy as np
 
 from mycc.dialects.errors import MyccError, PassError
 from mycc.dialects.leaving import long_call, park_if_leaving
-from mycc.dialects.mlir import ir
+from mycc.dialects.mlir import ir, make_context
 from mycc.dialects.types import dtype_of
-from mycc.lowering import pjrt
+from mycc.lowering import callbacks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.buffers import copy_to_device
+from mycc.lowering.checks import Checks, instrument, mode
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.handover import check_handover
+from mycc.passes.symbols import copy_module
 
 __all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize", "explained"]
 
@@ -78,16 +80,31 @@ def compile_module(
         >>> executable.out_avals
         [AbstractValue((2,), float32)]
     """
+    kept = module if options.keep_module else None
+    checks = None
+    if mode() is not None:
+        module = copy_module(module)
+        checks = instrument(module)
+    prepared = callbacks.prepare(module, devices[0].platform)
+    if prepared is not None:
+        module = prepared.module
     entry = check_handover(module)
     in_avals = [_abstract(type_) for type_ in entry.type.inputs]
     found = [_abstract(type_) for type_ in entry.type.results]
     if donated:
         _mark_donated(entry, donated)
-    loaded = _compile_and_load(module, devices, options)
-    kept = module if options.keep_module else None
-    return Executable(
-        loaded, in_avals, found if out_avals is None else out_avals, devices, options, kept, committed
-    )
+    if prepared is not None and len(devices) > 1:
+        raise PassError(
+            f"the program calls the Python function '{prepared.functions[0].name}' and is to run on {len(devices)} devices at "
+            "once; host callbacks work in programs for one device"
+        )
+    loaded = _compile_and_load(module, devices, options, () if prepared is None else prepared.calls)
+    if out_avals is None:
+        out_avals = found
+    elif checks is not None:
+        out_avals = [*out_avals, found[-1]]
+    functions = () if prepared is None else prepared.functions
+    return Executable(loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks)
 
 
 # Flags of mycc's own that not every jaxlib in range has; those that this one refused.
@@ -95,16 +112,28 @@ _OPTIONAL = frozenset({"xla_cpu_use_fusion_emitters", "xla_dump_emitter_re"})
 _refused: set[str] = set()
 
 
-def _compile_and_load(module: ir.Module, devices: Sequence[Any], options: CompileSettings) -> Any:
+def _compile_and_load(
+    module: ir.Module,
+    devices: Sequence[Any],
+    options: CompileSettings,
+    calls: Sequence[Callable[..., Any]] = (),
+) -> Any:
     # As bytecode, which XLA reads into a context of its own: in this one it would load dialects and run passes
     # while other threads do, without the lock that the passes of mycc hold.
-    program = io.BytesIO()
-    module.operation.write_bytecode(program)
+    buffer = io.BytesIO()
+    module.operation.write_bytecode(buffer)
+    program: Any = buffer.getvalue()
+    where: Any = list(devices)
+    more = {}
+    if calls:
+        # Host callbacks go with a module only, so it gets its context here.
+        program, where = ir.Module.parse(program, context=make_context()), pjrt.DeviceList(tuple(devices))
+        more = {"host_callbacks": list(calls)}
     while True:
         try:
             with long_call():
                 return devices[0].client.compile_and_load(
-                    program.getvalue(), list(devices), _xla_options(options, devices)
+                    program, where, _xla_options(options, devices), **more
                 )
         except pjrt.XlaRuntimeError as error:
             unknown = re.search(r"No such compile option: '(\w+)'", str(error))
@@ -170,11 +199,15 @@ class Executable:
         devices: where it runs.
         out_shardings: one sharding for each result.
         handlers: what makes an ``ArrayImpl`` of each result.
+        functions: the Python functions that the program calls.
+        checks: what finds NaNs in its results; the last one then is for it alone.
     """
 
     __slots__ = (
         "_module",
+        "checks",
         "devices",
+        "functions",
         "handlers",
         "in_avals",
         "loaded",
@@ -192,12 +225,16 @@ class Executable:
         options: CompileSettings,
         module: ir.Module | None = None,
         committed: bool = True,
+        functions: Sequence[callbacks.HostFunction] = (),
+        checks: Checks | None = None,
     ) -> None:
         self.loaded = loaded
         self.in_avals = list(in_avals)
         self.out_avals = list(out_avals)
         self.devices = tuple(devices)
         self.options = options
+        self.functions = tuple(functions)
+        self.checks = checks
         self._module = module
         self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices)
         self.handlers = [
@@ -205,8 +242,20 @@ class Executable:
             for aval, sharding in zip(self.out_avals, self.out_shardings, strict=True)
         ]
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether running it is no more than handing it to the runtime: it calls no Python function and checks nothing."""
+        return not self.functions and self.checks is None
+
+    @property
+    def is_persistable(self) -> bool:
+        """Whether another process could run it: one that calls Python functions of this process cannot be stored."""
+        return not self.functions
+
     def execute(self, arguments: Sequence[Any]) -> list[Any]:
         """Runs the program; returns at once, with buffers that fill when it is done.
+
+        One that calls Python functions has ended when this returns.
 
         Args:
             arguments: one ``ArrayImpl`` for each argument of ``main``, on this executable's devices.
@@ -216,10 +265,19 @@ class Executable:
 
         Raises:
             XlaRuntimeError: a shape or dtype does not fit, or a buffer was deleted or donated.
+            NonFiniteError: a result has a NaN, and the program was compiled with checks.
         """
         park_if_leaving()
-        results: list[Any] = self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)
-        return results
+        results: list[Any]
+        if not self.functions:
+            results = self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)
+        else:
+            with callbacks.running():
+                execution = self.loaded.execute_sharded(arguments, with_tokens=True)
+                end = execution.consume_token()
+                results = execution.consume_with_handlers(self.handlers)
+                end.block_until_ready()
+        return results if self.checks is None else self.checks.verify(arguments, results)
 
     def place(self, arguments: Sequence[Any]) -> list[Any]:
         """The arguments, those on another device copied to this executable's one device."""
@@ -234,11 +292,15 @@ class Executable:
 
         Raises:
             MyccError: an argument was deleted or donated.
+            CallbackError: a Python function that the program calls has raised an exception.
         """
         data = self.place(arguments)
         try:
             return self.execute(data)
         except pjrt.XlaRuntimeError as error:
+            raised = callbacks.failure(error, line) if self.functions else None
+            if raised is not None:
+                raise raised  # noqa: B904 (its cause is what the user's function raised)
             raise explained(error, data, line) from error
 
     def hlo_text(self) -> str:
@@ -288,8 +350,12 @@ class Executable:
         """The executable as bytes for `deserialize`; tied to this jaxlib, machine and number of devices.
 
         Raises:
-            MyccError: the backend cannot serialize it.
+            MyccError: the backend cannot serialize it, or it calls Python functions of this process.
         """
+        if not self.is_persistable:
+            raise MyccError(
+                f"the executable calls the Python function '{self.functions[0].name}' of this process, and cannot be stored"
+            )
         try:
             payload = bytes(self.loaded.serialize())
         except (pjrt.XlaRuntimeError, ValueError) as error:

@@ -15,13 +15,13 @@ from typing import Any
 
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import at_leaving, park_if_leaving
-from mycc.lowering import buffers, pjrt
+from mycc.lowering import buffers, checks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import Executable, explained
 from mycc.lowering.devices import several_devices
 from mycc.lowering.pytrees import dispatch_registry
 
-__all__ = ["TRACING", "Compiled", "context", "make_dispatcher", "swap_context"]
+__all__ = ["TRACING", "Compiled", "check", "context", "make_dispatcher", "swap_context"]
 
 TRACING = "tracing"
 
@@ -60,6 +60,17 @@ def swap_context(new: Hashable) -> Hashable:
         else:
             _busy.append(None)
     _state.context = new
+    return old
+
+
+def check(new: checks.Mode | None) -> checks.Mode | None:
+    """Sets what this thread's programs are checked for (`mycc.lowering.checks`) and returns the old mode."""
+    old = checks.set_mode(new)
+    if (old is None) is not (new is None):
+        if new is None:
+            _busy.pop()
+        else:
+            _busy.append(None)
     return old
 
 
@@ -197,7 +208,7 @@ class _Table:
             values, described, on_host = [pair[0] for pair in pairs], [pair[1] for pair in pairs], True
         if several_devices:
             described += [_place_of(value) for value in values]
-        key = (tree, static, _state.context, tuple(described))
+        key = (tree, static, _state.context, checks.mode(), tuple(described))
         run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
         if on_host or several_devices:
             values = self._place(values, described, executable)
@@ -305,6 +316,7 @@ class _Table:
             or self.static_argnums
             or self.static_argnames
             or _state.context is not None
+            or checks.mode() is not None
             or several_devices
         ):
             return False
@@ -321,6 +333,8 @@ _LEAF = dispatch_registry.flatten(0)[1]
 def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> Callable[[list[Any]], Any]:
     """A function from argument buffers to results, with nothing left to decide."""
     executable, hidden, kept = compiled.executable, compiled.hidden, compiled.kept
+    if not executable.is_plain:
+        return _careful_runner(compiled, handle, line)
     execute = executable.loaded.execute_sharded
     handlers = executable.handlers
     unflatten = compiled.out_tree.unflatten
@@ -349,3 +363,19 @@ def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> C
         return plain(data if kept is None else [data[i] for i in kept])
 
     return run_with_hidden
+
+
+def _careful_runner(
+    compiled: Compiled, handle: type[Any], line: Callable[[], str]
+) -> Callable[[list[Any]], Any]:
+    """The runner of a program that calls Python functions, or is checked for NaNs."""
+    executable, hidden, kept = compiled.executable, compiled.hidden, compiled.kept
+
+    def run(data: list[Any]) -> Any:
+        if hidden is not None:
+            data = [*hidden(), *data]
+        if kept is not None:
+            data = [data[i] for i in kept]
+        return compiled.out_tree.unflatten([handle(impl) for impl in executable.run(data, line)])
+
+    return run

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mycc.dialects.callback import PREFIX, Callback
 from mycc.dialects.errors import PassError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
 
@@ -56,6 +58,11 @@ def _scan(function: Any) -> dict[str, ir.Operation]:
 
 def _check_target(op: Any) -> None:
     target = ir.StringAttr(op.attributes["call_target_name"]).value
+    if target.startswith(PREFIX):
+        raise PassError(
+            f"{describe(op.location)}: the program calls the Python function '{Callback(op).name}', which this process does "
+            "not have: a module with host callbacks runs only in the process that traced it"
+        )
     if target.startswith("mycc."):
         raise PassError(
             f"{op.location}: {target} is still in the module and XLA cannot run it; "

@@ -36,6 +36,7 @@ __all__ = [
     "batched_copy",
     "batched_device_put",
     "buffer_to_dlpack",
+    "callback_target",
     "dlpack_to_buffer",
     "jaxlib_version",
     "make_cpu_client",
@@ -78,6 +79,16 @@ def result_handler(aval: Any, sharding: Any, committed: bool) -> Any:
 def make_cpu_client(num_devices: int) -> Any:
     """A client for the host with this many devices, which share its cores."""
     return xla_client.make_cpu_client(num_devices=num_devices)
+
+
+def callback_target(platform: str) -> str | None:
+    """The custom call by which a program of a platform calls Python functions; None if it has none.
+
+    Its ``backend_config`` holds the ``index`` of a function among the ``host_callbacks`` of `compile_and_load`. The
+    function gets a NumPy array for each operand, None for a token, and gives a tuple of as much for the results.
+    """
+    kind = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu"}.get(platform)
+    return None if kind is None else f"xla_ffi_python_{kind}_callback"
 
 
 @functools.cache

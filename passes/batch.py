@@ -19,6 +19,7 @@ from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, mat
 from mycc.dialects.types import tensor
 from mycc.passes.base import Pass
 from mycc.passes.derivatives import record_of
+from mycc.passes.silence import lasting_effect
 from mycc.passes.symbols import Symbols, callees, inputs, operations, remap_captures
 
 Value: TypeAlias = ir.Value
@@ -168,6 +169,11 @@ class _Batcher:
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
+
+    def lasting_effect(self, callee: str) -> str | None:
+        """The name of an `io_callback` in a function, which must not run for examples that do not ask for it."""
+        found = lasting_effect(self.symbols, callee)
+        return None if found is None else found.name
 
     def _binds(self, op: ir.Operation) -> bool:
         """Whether an operation, or a function it calls, refers to this batch's axis by name."""

@@ -24,6 +24,7 @@ from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
 from mycc.passes.effects import Effects
+from mycc.passes.silence import silent
 from mycc.passes.symbols import Symbols, callees, inputs, remap_captures
 
 Value: TypeAlias = ir.Value
@@ -147,6 +148,7 @@ class Derivatives:
         self._depends: dict[tuple[str, Flags], Flags] = {}
         self._known: dict[tuple[str, Flags, bool], Flags] = {}
         self._bodies: dict[str, Body] = {}
+        self._silent: dict[str, str] = {}
 
     def split(self, callee: str, active: Flags, seeded: Flags | None) -> Split:
         """Split a function at its active arguments; in reverse, for the results that get cotangents."""
@@ -227,6 +229,10 @@ class Derivatives:
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
+
+    def silent(self, callee: str) -> str:
+        """A function that computes the same without debugging callbacks, for what is computed once more."""
+        return silent(self.symbols, callee, self._silent)
 
 
 def known_results(functions: Derivatives, body: Body, given: Flags, cheaply: bool) -> Flags:

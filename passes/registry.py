@@ -5,6 +5,7 @@ from __future__ import annotations
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
+from mycc.passes.check_nans import CheckNans
 from mycc.passes.fuse import Fuse
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
@@ -19,6 +20,7 @@ PASSES: tuple[type[Pass], ...] = (
     Resolve,
     Simplify,
     Fuse,
+    CheckNans,
 )
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of

@@ -8,7 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
 
-__all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "operations", "remap_captures"]
+__all__ = [
+    "Symbols",
+    "callees",
+    "captures",
+    "copy_module",
+    "inputs",
+    "is_public",
+    "may_have_regions",
+    "operations",
+    "remap_captures",
+]
 
 
 _WITH_REGIONS = frozenset(
@@ -95,9 +105,22 @@ def remap_captures(op: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> Non
                 inner.operands[i] = values[operand]
 
 
-def _is_public(function: ir.Operation) -> bool:
+def is_public(function: ir.Operation) -> bool:
+    """Whether a function can be called from outside of its module."""
     visibility = function.attributes.get("sym_visibility")
     return visibility is None or visibility.value == "public"
+
+
+def copy_module(module: ir.Module) -> ir.Module:
+    """A copy of a module, attributes and locations included."""
+    with module.context, module.operation.location:
+        copy = ir.Module.create()
+        for attribute in module.operation.attributes:
+            copy.operation.attributes[attribute] = module.operation.attributes[attribute]
+        with ir.InsertionPoint(copy.body):
+            for op in module.body.operations:
+                op.operation.clone()
+    return copy
 
 
 class Symbols:
@@ -158,6 +181,13 @@ class Symbols:
 
     def copy(self, symbol: str, base: str) -> tuple[str, ir.Block]:
         """Append a private copy of a function with a fresh name, its return taken off; `close` ends it again."""
+        name = self.duplicate(symbol, base)
+        block = self.block(name)
+        block.operations[len(block.operations) - 1].operation.erase()
+        return name, block
+
+    def duplicate(self, symbol: str, base: str) -> str:
+        """Append a private copy of a function with a fresh name."""
         name = self._fresh(base)
         with context, ir.InsertionPoint(self.module.body):
             function = self.functions[symbol].clone()
@@ -167,9 +197,7 @@ class Symbols:
                 if attribute in function.attributes:
                     del function.attributes[attribute]
         self.functions[name] = function.operation
-        block = self.block(name)
-        block.operations[len(block.operations) - 1].operation.erase()
-        return name, block
+        return name
 
     def _fresh(self, base: str) -> str:
         name, n = base, 0
@@ -219,7 +247,7 @@ class Symbols:
     def reachable(self) -> list[str]:
         """The symbols of public functions, and of all that these refer to."""
         found: dict[str, None] = {}
-        waiting = [name for name, f in self.functions.items() if _is_public(f)]
+        waiting = [name for name, f in self.functions.items() if is_public(f)]
         while waiting:
             name = waiting.pop()
             if name in self.functions and name not in found:

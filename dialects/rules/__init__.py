@@ -5,6 +5,7 @@ from __future__ import annotations
 from mycc.dialects.record import Record
 from mycc.dialects.rules import (
     broadcasts,
+    callbacks,
     choice,
     contraction,
     control,
@@ -39,6 +40,7 @@ RECORDS: dict[str, Record] = {
         control,
         loops,
         functions,
+        callbacks,
     )
     for record in kind.RECORDS
 }

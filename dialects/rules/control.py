@@ -23,6 +23,7 @@ from mycc.dialects.record import (
     batched_type,
     structured,
 )
+from mycc.dialects.rules.effects import refuse_effects
 from mycc.dialects.rules.flags import filled, picked, spread_out
 
 Value: TypeAlias = ir.Value
@@ -147,6 +148,7 @@ def _case_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     inner = tuple(site.flags[1:])
     flags = tuple(map(any, zip(*(site.functions.batch(b, inner)[1] for b in branches), strict=True)))
     if site.flags[0]:
+        refuse_effects(site, "cond or switch whose branch differs between examples", branches)
         flags = (True,) * len(flags)
     symbols = [site.functions.batch(b, inner, flags)[0] for b in branches]
     types = [

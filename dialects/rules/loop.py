@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mycc.dialects import ops
@@ -63,6 +63,10 @@ class Loop:
     @property
     def slots(self) -> int:
         return checkpoints(self.op) or SLOTS
+
+    def silent(self, functions: Functions) -> Loop:
+        """The loop without debugging callbacks, to be run once more."""
+        return replace(self, condition=functions.silent(self.condition), body=functions.silent(self.body))
 
     def goes_on(self, carry: Sequence[Value], captured: Sequence[Value]) -> Value:
         return ops.call(self.condition, [_BOOL], [*carry, *captured])[0]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mycc.dialects import ops
+from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import (
     Flags,
@@ -43,6 +44,7 @@ class _Plan:
         split: the body, split for these.
         once: which residuals are the same in all trips.
         again: which of the others follow cheaply from the counter and what no trip changes.
+        quiet: the split's primal function without debugging callbacks, for computing these.
     """
 
     loop: Loop
@@ -50,6 +52,7 @@ class _Plan:
     split: Split
     once: Flags
     again: Flags
+    quiet: str
 
     @property
     def stacked(self) -> Flags:
@@ -59,6 +62,8 @@ class _Plan:
 
 def _plan(site: Site) -> _Plan:
     loop, functions = Loop.of(site), site.functions
+    if loop.count is None:
+        loop = loop.silent(functions)
     n = loop.size
     active = loop.activity(functions, site.active)
     wanted = tuple(a and b for a, b in zip(site.wanted, active[:n], strict=True))
@@ -68,13 +73,18 @@ def _plan(site: Site) -> _Plan:
         if grown == wanted:
             break
         wanted = grown
-    once = functions.known(split.primal, loop.fixed, cheaply=False)[n:]
-    again = (False,) * len(once)
+    once = again = (False,) * len(split.residuals)
+    try:
+        quiet = functions.silent(split.primal)
+    except UnsupportedOperationError:
+        # What calls the host for good runs once, so that every trip keeps all of its residuals.
+        return _Plan(loop, wanted, split, once, again, split.primal)
+    once = functions.known(quiet, loop.fixed, cheaply=False)[n:]
     if loop.count is not None:
         given = tuple(flag or i == loop.count.position for i, flag in enumerate(loop.fixed))
-        known = functions.known(split.primal, given, cheaply=True)[n:]
+        known = functions.known(quiet, given, cheaply=True)[n:]
         again = tuple(k and not o for k, o in zip(known, once, strict=True))
-    return _Plan(loop, wanted, split, once, again)
+    return _Plan(loop, wanted, split, once, again, quiet)
 
 
 def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
@@ -85,6 +95,7 @@ def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Seq
     n, types = loop.size, loop.types
     captured = operands[n:]
     if loop.count is None:
+        loop = Loop.of(site)
 
         def counting(*values: Value) -> list[Value]:
             carry = ops.call(loop.body, types, [*values[:n], *captured])
@@ -97,7 +108,7 @@ def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Seq
     if not loop.count.trips:
         return None
     run = [*types, *split.residuals]
-    kept = picked(ops.call(split.primal, run, operands)[n:], plan.once) if any(plan.once) else []
+    kept = picked(ops.call(plan.quiet, run, operands)[n:], plan.once) if any(plan.once) else []
 
     def keeping(*values: Value) -> list[Value]:
         trip, stacks = values[n], values[n + 1 :]
@@ -169,7 +180,7 @@ def _remaking(site: Site, plan: _Plan) -> Callable[[Value], list[Value]]:
         return lambda trip: []
     loop, split, count = plan.loop, plan.split, plan.loop.count
     assert count is not None
-    needed = site.functions.needs(split.primal, (*(False,) * loop.size, *plan.again))
+    needed = site.functions.needs(plan.quiet, (*(False,) * loop.size, *plan.again))
     # Zeros stand for what does not matter.
     arguments = [
         site.operand(i) if flag and i != count.position else ops.full(value.type, 0)
@@ -179,7 +190,7 @@ def _remaking(site: Site, plan: _Plan) -> Callable[[Value], list[Value]]:
     def remake(trip: Value) -> list[Value]:
         values = [*arguments]
         values[count.position] = counter_at(count, trip, loop.types[count.position])
-        results = ops.call(split.primal, [*loop.types, *split.residuals], values)
+        results = ops.call(plan.quiet, [*loop.types, *split.residuals], values)
         return picked(results[loop.size :], plan.again)
 
     return remake

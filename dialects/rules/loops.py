@@ -17,6 +17,7 @@ from mycc.dialects.record import (
     spread,
     structured,
 )
+from mycc.dialects.rules.effects import refuse_effects
 from mycc.dialects.rules.flags import filled, picked, spread_out
 from mycc.dialects.rules.loop import Loop, checkpoints
 from mycc.dialects.rules.loop_backward import augment, reverse
@@ -35,8 +36,12 @@ def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
     return loop.activity(functions, active)[:count]
 
 
-def _joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+def _joint(
+    site: Site, operands: Sequence[Value], tangents: Tangents, again: bool = False
+) -> tuple[Sequence[Value], Tangents]:
     loop = Loop.of(site)
+    if again:
+        loop = loop.silent(site.functions)
     n = loop.size
     active = loop.activity(site.functions, site.active)
     captured, types = operands[n:], loop.types
@@ -59,7 +64,7 @@ def _joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[S
 
 def _forward(site: Site, tangents: Tangents) -> Tangents:
     # A pushforward runs the loop once more, from its start, instead of taking residuals of every trip.
-    return _joint(site, [site.operand(i) for i in range(site.inputs)], tangents)[1]
+    return _joint(site, [site.operand(i) for i in range(site.inputs)], tangents, again=True)[1]
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
@@ -76,6 +81,9 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         grown = tuple(a or b for a, b in zip(flags, reached, strict=True))
         _, tested = site.functions.batch(condition, (*grown, *fixed))
         if tested[0]:
+            refuse_effects(
+                site, "loop that ends at different times for different examples", (condition, body)
+            )
             grown = (True,) * count
         if grown == flags:
             break
