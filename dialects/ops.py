@@ -262,7 +262,7 @@ def constant(value: Any) -> Value:
     return _create("stablehlo.constant", [attribute.type], [], {"value": attribute}).result
 
 
-class End(ir.InsertionPoint):
+class End(ir.InsertionPoint):  # type: ignore[misc]
     """The end of a block that grows at its end only: `full` builds each constant once there.
 
     Programs are full of the same few numbers, and every pass reads every operation.

@@ -11,6 +11,7 @@ import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.errors import UnsupportedOperationError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Partial, Record, Site, inactive, pointwise
 from mycc.dialects.rules.bessel import bessel_i0e
@@ -37,7 +38,7 @@ def _no_partial(number: int, why: str) -> Partial:
 
     def partial(t: Value, s: Site) -> Value:
         raise UnsupportedOperationError(
-            f"{s.op.location}: cannot differentiate '{s.op.name}' by its operand {number}: {why}; "
+            f"{describe(s.op.location)}: cannot differentiate '{s.op.name}' by its operand {number}: {why}; "
             "keep that operand out of the differentiated arguments (mycc.lax.stop_gradient)"
         )
 

@@ -98,14 +98,14 @@ def bisected(
         return row_of(marks, last), [row_of(stack, last) for stack in stacks]
 
     def back(*values: Value) -> list[Value]:
-        after, used, marks = values[:3]
-        stacks, flowing = values[3 : 3 + count], values[3 + count :]
+        after, used, marks, *rest = values
+        stacks, flowing = rest[:count], rest[count:]
         trip = ops.sub(after, one)
         mark, parts = top(used, marks, stacks)
 
         def leap(*state: Value) -> list[Value]:
-            mark, used, marks = state[:3]
-            stacks, parts = state[3 : 3 + count], state[3 + count :]
+            mark, used, marks, *rest = state
+            stacks, parts = rest[:count], rest[count:]
             room = ops.compare("LT", used, limit)
             half = ops.add(mark, ops.div(ops.sub(after, mark), ops.full(_I64, 2)))
             goal = ops.select(room, half, trip)
@@ -130,7 +130,8 @@ def bisected(
         found = ops.while_(
             [mark, used, marks, *stacks, *parts], lambda at, *_: ops.compare("LT", at, trip), leap
         )
-        used, marks, stacks, parts = found[1], found[2], found[3 : 3 + count], found[3 + count :]
+        _, used, marks, *rest = found
+        stacks, parts = rest[:count], rest[count:]
         # A checkpoint is of no more use when the trip that it is before has been pulled back.
         done = ops.compare("EQ", row_of(marks, ops.sub(used, one)), trip)
         used = ops.sub(used, ops.convert(done, element_type("int64")))

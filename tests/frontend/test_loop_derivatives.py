@@ -295,3 +295,36 @@ def test_any_module_with_a_scan() -> None:
         executable = compile_module(module, devices=[default_device()])
     got = executable.run([mnp.asarray(v)._data for v in (W, rows)], lambda: "")
     close([np.asarray(v) for v in got], jax.grad(f, argnums=(0, 1))(W, rows))
+
+
+@pytest.mark.parametrize("n", [4, np.int32(4)], ids=["counted", "dynamic"])
+def test_what_is_run_again_does_not_print_again(n: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    def f(x: Any, n: Any) -> Any:
+        def step(i: Any, c: Any) -> Any:
+            mycc.debug.print("trip {}", i)
+            return mnp.sin(c * x) * mnp.exp(x)
+
+        return lax.fori_loop(0, n, step, x)
+
+    gradient = mycc.jit(mycc.grad(f), static_argnums=() if isinstance(n, np.generic) else 1)
+    got = gradient(np.float64(0.3), n)
+    mycc.effects_barrier()
+    assert capfd.readouterr().out.split("\n")[:-1] == [f"trip {i}" for i in range(4)]
+    step = 1e-6
+    slope = (float(f(np.float64(0.3 + step), 4)) - float(f(np.float64(0.3 - step), 4))) / (2 * step)
+    np.testing.assert_allclose(got, slope, rtol=1e-6)
+
+
+def test_a_counted_loop_calls_the_host_once_a_trip() -> None:
+    calls = []
+
+    def f(x: Any) -> Any:
+        def step(i: Any, c: Any) -> Any:
+            mycc.io_callback(lambda i: calls.append(int(i)), None, i)
+            return mnp.sin(c * x) * mnp.exp(x)
+
+        return lax.fori_loop(0, 4, step, x)
+
+    mycc.jit(mycc.grad(f))(0.3)
+    mycc.effects_barrier()
+    assert calls == [0, 1, 2, 3]
