@@ -23,20 +23,13 @@ from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, ac
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
+from mycc.passes.batch import Vectorizer
+from mycc.passes.records import record_of
 from mycc.passes.symbols import Symbols, inputs, remap_captures
 
+__all__ = ["Derivatives"]
+
 Value: TypeAlias = ir.Value
-
-
-def record_of(op: ir.Operation, what: str) -> Record:
-    """The record of an operation, or an error that says what is missing and where to add it."""
-    record = RECORDS.get(target_of(op))
-    if record is None:
-        raise UnsupportedOperationError(
-            f"{describe(op.location)}: cannot {what} '{target_of(op)}': it has no record; "
-            "add one to the file of its kind in dialects/rules/"
-        )
-    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +202,10 @@ class Derivatives:
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
+
+    def expansion(self, op: ir.Operation) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
+        return self.symbols.expansion(op, Vectorizer(self.symbols))
 
 
 def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:
@@ -463,6 +460,3 @@ class _Builder:
             copy.erase()
         self.primals.update(zip(step.results, results, strict=True))
         return True
-
-
-__all__ = ["Derivatives", "record_of"]

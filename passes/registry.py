@@ -5,6 +5,7 @@ from __future__ import annotations
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
+from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
@@ -13,6 +14,7 @@ from mycc.passes.simplify import Simplify
 __all__ = ["NATIVE_PASSES", "PASSES"]
 
 PASSES: tuple[type[Pass], ...] = (
+    Expand,
     Outline,
     Autodiff,
     Batch,

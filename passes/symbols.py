@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
+from mycc.dialects.record import Regions
+from mycc.dialects.rules import RECORDS
 
 __all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "operations", "remap_captures"]
 
@@ -15,7 +17,7 @@ _WITH_REGIONS = frozenset(
     f"stablehlo.{name}"
     for name in "all_reduce async_start case if map reduce reduce_scatter reduce_window scatter select_and_scatter "
     "sort while".split()
-)
+) | {"chlo.scan"}
 
 
 @functools.cache
@@ -116,6 +118,7 @@ class Symbols:
         }
         self._referring: dict[str, list[ir.Operation]] = {}
         self._outlined: dict[tuple[ir.Operation, int], str] = {}
+        self._expanded: dict[ir.Operation, str] = {}
 
     def __getitem__(self, symbol: str) -> ir.Operation:
         return self.functions[symbol]
@@ -215,6 +218,30 @@ class Symbols:
         self.close(name, [values[value] for value in body[-1].operands])
         self._outlined[op, region] = name
         return name
+
+    def expansion(self, op: ir.Operation, regions: Regions) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures.
+
+        Each operation is expanded once, as regions are outlined.
+        """
+        if op not in self._expanded:
+            values = inputs(op)
+            name, block = self.new(
+                f"{op.name.rpartition('.')[2]}.expanded", [v.type for v in values], op.location
+            )
+            expand = RECORDS[op.name].expand
+            assert expand is not None, op.name
+            with context, op.location, ops.End(block):
+                results = expand(op, list(block.arguments), regions)
+            self.close(name, results)
+            self._expanded[op] = name
+        return self._expanded[op]
+
+    def dropped(self, op: ir.Operation) -> None:
+        """Forget what was outlined of an operation that is about to be erased."""
+        self._expanded.pop(op, None)
+        for region in range(len(op.regions)):
+            self._outlined.pop((op, region), None)
 
     def reachable(self) -> list[str]:
         """The symbols of public functions, and of all that these refer to."""

@@ -6,17 +6,23 @@ from mycc.dialects.record import Record
 from mycc.dialects.rules import (
     broadcasts,
     choice,
+    collectives,
     contraction,
     control,
+    dynamic,
     elementwise,
     functions,
     indexing,
     parts,
+    ragged,
+    randomness,
     reduction,
+    rewrites,
     scattering,
     shape,
     sorting,
     special,
+    targets,
 )
 
 __all__ = ["RECORDS"]
@@ -37,6 +43,12 @@ RECORDS: dict[str, Record] = {
         sorting,
         control,
         functions,
+        rewrites,
+        dynamic,
+        ragged,
+        collectives,
+        randomness,
+        targets,
     )
     for record in kind.RECORDS
 }

@@ -1,0 +1,138 @@
+"""Records of custom calls, by their targets: ``@Sharding`` is `stablehlo.custom_call @Sharding`.
+
+Targets that say where a value is kept, and leave it as it is, are their own derivatives. What a target that is
+not listed here does is not known: it has no derivative, and is batched one example after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from mycc.dialects import ops
+from mycc.dialects.mlir import ir
+from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, inactive, structured
+from mycc.dialects.rules import regions
+from mycc.dialects.rules.sequential import batch_in_turn
+from mycc.dialects.rules.shape import unbatched
+from mycc.dialects.rules.sorting import RECORDS as SORTING
+from mycc.dialects.types import is_differentiable
+
+Value: TypeAlias = ir.Value
+
+__all__ = ["RECORDS"]
+
+
+def _target(op: ir.Operation) -> str:
+    return str(op.attributes["call_target_name"].value)
+
+
+# ---- Placements ----------------------------------------------------------------------------------
+
+# What is said about dimensions does not fit a value of one more.
+_ABOUT_DIMENSIONS = ("mhlo.sharding", "sdy.sharding", "operand_layouts", "result_layouts", "backend_config")
+
+
+def _placed(site: Site, values: Tangents) -> Tangents:
+    value = values[0]
+    return [None if value is None else ops.rebuild(site.op, [value]).result]
+
+
+def _batch_placed(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    """Where a value is kept is a hint that a batched one loses, unless it is of no dimension's."""
+    said = [name for name in _ABOUT_DIMENSIONS if name in site.op.attributes and _says(site.op, name)]
+    if said:
+        return [site.operands[0]], [True]
+    return list(ops.rebuild(site.op, site.operands, site.result_types()).results), [True]
+
+
+def _says(op: ir.Operation, name: str) -> bool:
+    attribute = op.attributes[name]
+    return not (isinstance(attribute, ir.StringAttr) and not attribute.value)
+
+
+def _shard_shape(site: Site, values: Tangents) -> Tangents:
+    raise regions.unsupported(
+        site.op,
+        "differentiate",
+        "it changes between the shapes of whole arrays and of shards; differentiate the function of whole arrays "
+        "before it is partitioned",
+    )
+
+
+def _batch_shard_shape(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    raise regions.unsupported(
+        site.op,
+        "batch",
+        "it changes between the shapes of whole arrays and of shards; batch the function before it is partitioned",
+    )
+
+
+# ---- Greatest elements ---------------------------------------------------------------------------
+
+_TOP = next(record for record in SORTING if record.name == "chlo.top_k")
+
+
+def _top_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    return (active[0], False)
+
+
+def _batch_top(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    copy = ops.rebuild(site.op, site.operands, site.result_types())
+    return list(copy.results), [True, True]
+
+
+# ---- Unknown targets -----------------------------------------------------------------------------
+
+
+def _unknown(site: Site, values: Tangents) -> Tangents:
+    raise regions.unsupported(
+        site.op,
+        "differentiate",
+        f"what its target '{_target(site.op)}' computes is not known here; give the function that calls it a derivative "
+        "of its own with mycc.custom_jvp or mycc.custom_vjp, or keep it out of the gradient with mycc.lax.stop_gradient",
+    )
+
+
+def _batch_unknown(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    effects = site.op.attributes.get("has_side_effect")
+    if effects is not None and effects.value:
+        raise regions.unsupported(
+            site.op,
+            "batch",
+            f"its target '{_target(site.op)}' has side effects, whose order is not known; call it outside of vmap",
+        )
+    return batch_in_turn(site)
+
+
+def _unknown_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    return tuple(any(active) and is_differentiable(result.type) for result in op.results)
+
+
+_PLACEMENTS = (
+    "Sharding",
+    "annotate_device_placement",
+    "LayoutConstraint",
+    "MoveToHost",
+    "MoveToDevice",
+    "PinToDevice",
+    "PinToDeviceSram",
+    "xla.sdy.FuncResultSharding",
+)
+_SHARD_SHAPES = (
+    "SPMDFullToShardShape",
+    "SPMDShardToFullShape",
+    "xla.sdy.GlobalToLocalShape",
+    "xla.sdy.LocalToGlobalShape",
+)
+_RANDOM = ("cu_threefry2x32", "cu_threefry2x32_ffi", "hip_threefry2x32", "hip_threefry2x32_ffi")
+
+RECORDS: tuple[Record, ...] = (
+    *(structured(f"@{target}", _placed, _placed, _batch_placed) for target in _PLACEMENTS),
+    *(structured(f"@{target}", _shard_shape, _shard_shape, _batch_shard_shape) for target in _SHARD_SHAPES),
+    structured("@mhlo.topk", _TOP.forward, _TOP.reverse, _batch_top, depends=_top_depends),
+    # All operands and results of the counter-based generator have one shape, elementwise.
+    *(inactive(f"@{target}", dtypes="u") for target in _RANDOM),
+    inactive("@shape_assertion", unbatched, dtypes="b"),
+    structured("stablehlo.custom_call", _unknown, _unknown, _batch_unknown, depends=_unknown_depends),
+)
