@@ -389,7 +389,8 @@ class _Builder:
                 sites.append((site, record))
                 if not self.transposing:
                     self._primal_part(position, site, record)
-            elif not (self.transposing and any(active)):
+            elif not self.transposing or all(operand in self.primals for operand in step.operands):
+                # What depends on a linear value has no primal: a rule that asks for it gets the error.
                 self._primal_part(position)
         cotangents: dict[Value, Value | None] = {}
         remaining = iter(seeds)

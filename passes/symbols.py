@@ -37,16 +37,17 @@ def operations(function: ir.Operation) -> Iterator[ir.Operation]:
                     yield from operations(op)
 
 
-def _referring(region: ir.Region) -> Iterator[ir.Operation]:
+def _referring(region: ir.Region, names: set[str]) -> Iterator[ir.Operation]:
     for block in region.blocks:
         for each in block.operations:
             op = each.operation
             name = op.name
+            names.add(name)
             if name in _REFERRING:
                 yield op
             if may_have_regions(name):
                 for inner in op.regions:
-                    yield from _referring(inner)
+                    yield from _referring(inner, names)
 
 
 _REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
@@ -116,6 +117,8 @@ class Symbols:
             for op in module.body.operations
             if op.operation.name == "func.func"
         }
+        self.names: set[str] = set()
+        """The names of all operations that `referring` has come by."""
         self._referring: dict[str, list[ir.Operation]] = {}
         self._outlined: dict[tuple[ir.Operation, int], str] = {}
         self._expanded: dict[ir.Operation, str] = {}
@@ -131,7 +134,7 @@ class Symbols:
         """The calls, custom calls and composites in a function; read once, until `forget`."""
         found = self._referring.get(symbol)
         if found is None:
-            found = self._referring[symbol] = list(_referring(self.functions[symbol].regions[0]))
+            found = self._referring[symbol] = list(_referring(self.functions[symbol].regions[0], self.names))
         return found
 
     def forget(self, symbol: str) -> None:
