@@ -8,12 +8,13 @@ from mycc.dialects.mlir import context, ir
 from mycc.dialects.rules import RECORDS
 from mycc.passes.base import Pass
 from mycc.passes.batch import Vectorizer
+from mycc.passes.records import find_record
 from mycc.passes.symbols import Symbols, inputs, operations
 
 __all__ = ["EXPANDED", "Expand"]
 
 EXPANDED = frozenset(name for name, record in RECORDS.items() if record.kind == "expanded")
-"""The operations whose records say that they are others."""
+"""The operations, and ``@targets`` of custom calls, whose records say that they are others."""
 
 _ELEMENT = "stablehlo.get_tuple_element"
 _TUPLE = "stablehlo.tuple"
@@ -36,7 +37,7 @@ class Expand(Pass):
         while waiting:
             symbol = waiting.pop()
             before = len(symbols.functions)
-            found = [op for op in operations(symbols[symbol]) if op.name in EXPANDED]
+            found = [op for op in operations(symbols[symbol]) if _is_expanded(op)]
             # Operations come before those in their regions; these first, for an expansion copies its regions.
             for op in reversed(found):
                 self._expand(op, symbols)
@@ -45,14 +46,20 @@ class Expand(Pass):
 
     def _expand(self, op: ir.Operation, symbols: Symbols) -> None:
         self.count(op.name.partition(".")[2])
-        expand = RECORDS[op.name].expand
-        assert expand is not None
+        record = find_record(op)
+        assert record is not None and record.expand is not None, op.name
         with context, op.location, ir.InsertionPoint(op):
-            results = expand(op, inputs(op), Vectorizer(symbols))
+            results = record.expand(op, inputs(op), Vectorizer(symbols))
         for old, new in zip(op.results, results, strict=True):
             old.replace_all_uses_with(new)
         symbols.dropped(op)
         op.erase()
+
+
+def _is_expanded(op: ir.Operation) -> bool:
+    if op.name == "stablehlo.custom_call":
+        return f"@{op.attributes['call_target_name'].value}" in EXPANDED
+    return op.name in EXPANDED
 
 
 def _take_tuples_apart(function: ir.Operation) -> None:

@@ -10,9 +10,17 @@ from mycc.dialects.rules import RECORDS
 from mycc.dialects.rules.outside import OUTSIDE
 from mycc.dialects.transform import target_of
 
-__all__ = ["record_of"]
+__all__ = ["find_record", "record_of"]
 
 _CUSTOM_CALL = "stablehlo.custom_call"
+
+
+def find_record(op: ir.Operation) -> Record | None:
+    """The record of an operation, if there is one; custom calls have theirs by target."""
+    name = target_of(op)
+    if name != _CUSTOM_CALL:
+        return RECORDS.get(name)
+    return RECORDS.get(f"@{op.attributes['call_target_name'].value}") or RECORDS.get(name)
 
 
 def record_of(op: ir.Operation, what: str) -> Record:
@@ -22,10 +30,9 @@ def record_of(op: ir.Operation, what: str) -> Record:
         op: the operation.
         what: what it is asked for, as a verb: ``differentiate`` or ``batch``.
     """
-    name = target_of(op)
-    record = RECORDS.get(f"@{op.attributes['call_target_name'].value}") if name == _CUSTOM_CALL else None
-    record = record or RECORDS.get(name)
+    record = find_record(op)
     if record is None:
+        name = target_of(op)
         why = OUTSIDE.get(name, "it has no record; add one to the file of its kind in dialects/rules/")
         raise UnsupportedOperationError(f"{describe(op.location)}: cannot {what} '{name}': {why}")
     return record

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
 from mycc.dialects.record import Regions
-from mycc.dialects.rules import RECORDS
+from mycc.passes.records import find_record
 
 __all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "operations", "remap_captures"]
 
@@ -44,6 +44,8 @@ def _referring(region: ir.Region, names: set[str]) -> Iterator[ir.Operation]:
             name = op.name
             names.add(name)
             if name in _REFERRING:
+                if name == "stablehlo.custom_call":
+                    names.add(f"@{op.attributes['call_target_name'].value}")
                 yield op
             if may_have_regions(name):
                 for inner in op.regions:
@@ -118,7 +120,7 @@ class Symbols:
             if op.operation.name == "func.func"
         }
         self.names: set[str] = set()
-        """The names of all operations that `referring` has come by."""
+        """The names of all operations that `referring` has come by, and the ``@targets`` of custom calls."""
         self._referring: dict[str, list[ir.Operation]] = {}
         self._outlined: dict[tuple[ir.Operation, int], str] = {}
         self._expanded: dict[ir.Operation, str] = {}
@@ -232,10 +234,10 @@ class Symbols:
             name, block = self.new(
                 f"{op.name.rpartition('.')[2]}.expanded", [v.type for v in values], op.location
             )
-            expand = RECORDS[op.name].expand
-            assert expand is not None, op.name
+            record = find_record(op)
+            assert record is not None and record.expand is not None, op.name
             with context, op.location, ops.End(block):
-                results = expand(op, list(block.arguments), regions)
+                results = record.expand(op, list(block.arguments), regions)
             self.close(name, results)
             self._expanded[op] = name
         return self._expanded[op]

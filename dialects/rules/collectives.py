@@ -68,10 +68,16 @@ def _shifted(site: Batched) -> dict[str, ir.Attribute]:
 
 
 def _batch(site: Batched) -> Batch:
-    """All operands with the batch dimension, which every process has in the same place."""
-    operands = [site.full(i) for i in range(len(site.operands))]
-    copy = ops.rebuild(site.op, operands, site.result_types(), _shifted(site))
-    return list(copy.results), [True] * len(copy.results)
+    """The batch dimension is in the same place for every process, and for operands that share dimensions."""
+    attributes = _shifted(site)
+    flags = [bool(attributes) or flag for flag in site.flags]
+    operands = [site.full(i) if flag else site.operands[i] for i, flag in enumerate(flags)]
+    types = [
+        batched if flag else result.type
+        for batched, flag, result in zip(site.result_types(), flags, site.op.results, strict=False)
+    ]
+    copy = ops.rebuild(site.op, operands, types, attributes)
+    return list(copy.results), flags[: len(types)]
 
 
 # ---- Movements -----------------------------------------------------------------------------------

@@ -11,11 +11,21 @@ from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, inactive, structured
+from mycc.dialects.record import (
+    Batched,
+    Flags,
+    Functions,
+    Record,
+    Regions,
+    Site,
+    Tangents,
+    inactive,
+    structured,
+)
 from mycc.dialects.rules import regions
+from mycc.dialects.rules.functions import expanded
 from mycc.dialects.rules.sequential import batch_in_turn
 from mycc.dialects.rules.shape import unbatched
-from mycc.dialects.rules.sorting import RECORDS as SORTING
 from mycc.dialects.types import is_differentiable
 
 Value: TypeAlias = ir.Value
@@ -70,16 +80,16 @@ def _batch_shard_shape(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
 
 # ---- Greatest elements ---------------------------------------------------------------------------
 
-_TOP = next(record for record in SORTING if record.name == "chlo.top_k")
 
-
-def _top_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
-    return (active[0], False)
-
-
-def _batch_top(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
-    copy = ops.rebuild(site.op, site.operands, site.result_types())
-    return list(copy.results), [True, True]
+def _top(op: ir.Operation, operands: Sequence[Value], rules: Regions) -> Sequence[Value]:
+    """CHLO's operation, on elements in the opposite order where the least are asked for."""
+    (x,) = operands
+    options = ir.DictAttr(op.attributes["mhlo.attributes"])
+    largest = "largest" not in options or bool(options["largest"].value)
+    types = [result.type for result in op.results]
+    turn = ops.neg if is_differentiable(x.type) else ops.not_
+    found = ops.create("chlo.top_k", types, [x if largest else turn(x)], {"k": options["k"]}).results
+    return [found[0] if largest else turn(found[0]), found[1]]
 
 
 # ---- Unknown targets -----------------------------------------------------------------------------
@@ -130,9 +140,8 @@ _RANDOM = ("cu_threefry2x32", "cu_threefry2x32_ffi", "hip_threefry2x32", "hip_th
 RECORDS: tuple[Record, ...] = (
     *(structured(f"@{target}", _placed, _placed, _batch_placed) for target in _PLACEMENTS),
     *(structured(f"@{target}", _shard_shape, _shard_shape, _batch_shard_shape) for target in _SHARD_SHAPES),
-    structured("@mhlo.topk", _TOP.forward, _TOP.reverse, _batch_top, depends=_top_depends),
-    # All operands and results of the counter-based generator have one shape, elementwise.
-    *(inactive(f"@{target}", dtypes="u") for target in _RANDOM),
+    expanded("@mhlo.topk", _top),
+    *(inactive(f"@{target}", batch_in_turn, dtypes="u") for target in _RANDOM),
     inactive("@shape_assertion", unbatched, dtypes="b"),
     structured("stablehlo.custom_call", _unknown, _unknown, _batch_unknown, depends=_unknown_depends),
 )

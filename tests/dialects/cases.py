@@ -278,7 +278,9 @@ def expand(module: ir.Module) -> None:
             break
         Pipeline([Autodiff(), Batch()]).run(module)
     assert not transforms_left(module), f"transforms left:\n{module}"
-    Pipeline.parse("expand,inline,symbol-dce,func.func(chlo-legalize-to-stablehlo,canonicalize),cse").run(module)
+    Pipeline.parse("expand,inline,symbol-dce,func.func(chlo-legalize-to-stablehlo,canonicalize),cse").run(
+        module
+    )
 
 
 # The checks compile many operations and run them once.
