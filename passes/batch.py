@@ -18,7 +18,7 @@ from mycc.dialects.record import Batched, Flags, spread
 from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, match
 from mycc.dialects.types import tensor
 from mycc.passes.base import Pass
-from mycc.passes.records import record_of
+from mycc.passes.records import record_of, require_static
 from mycc.passes.symbols import Symbols, callees, inputs, operations, remap_captures
 
 Value: TypeAlias = ir.Value
@@ -116,6 +116,7 @@ class Batcher:
 
     def _build(self, callee: str, flags: Flags, outputs: Flags | None) -> tuple[str, Flags]:
         source = self.symbols.block(callee)
+        require_static(self.symbols[callee], "batch")
         types = [
             tensor((self.size, *a.type.shape), a.type.element_type) if flag else a.type
             for a, flag in zip(source.arguments, flags, strict=True)

@@ -24,7 +24,7 @@ from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
 from mycc.passes.batch import Vectorizer
-from mycc.passes.records import record_of
+from mycc.passes.records import record_of, require_static
 from mycc.passes.symbols import Symbols, inputs, remap_captures
 
 __all__ = ["Derivatives"]
@@ -172,6 +172,7 @@ class Derivatives:
     def body(self, callee: str) -> Body:
         """A function's body."""
         if callee not in self._bodies:
+            require_static(self.symbols[callee], "differentiate")
             self._bodies[callee] = Body.of(self.symbols.block(callee))
         return self._bodies[callee]
 

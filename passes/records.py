@@ -9,8 +9,9 @@ from mycc.dialects.record import Record
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.rules.outside import OUTSIDE
 from mycc.dialects.transform import target_of
+from mycc.dialects.types import is_tensor
 
-__all__ = ["find_record", "record_of"]
+__all__ = ["find_record", "record_of", "require_static"]
 
 _CUSTOM_CALL = "stablehlo.custom_call"
 
@@ -36,3 +37,19 @@ def record_of(op: ir.Operation, what: str) -> Record:
         why = OUTSIDE.get(name, "it has no record; add one to the file of its kind in dialects/rules/")
         raise UnsupportedOperationError(f"{describe(op.location)}: cannot {what} '{name}': {why}")
     return record
+
+
+def require_static(function: ir.Operation, what: str) -> None:
+    """Refuse a function with an argument whose shape is known at run time only.
+
+    Args:
+        function: the ``func.func``.
+        what: what it is about to be used for: ``differentiate`` or ``batch``.
+    """
+    for argument in function.regions[0].blocks[0].arguments:
+        if is_tensor(argument.type) and not argument.type.has_static_shape:
+            raise UnsupportedOperationError(
+                f"{describe(function.location)}: cannot {what} @{function.attributes['sym_name'].value}: its argument of type "
+                f"{argument.type} has a shape that is known at run time only; give @main static shapes and run "
+                "stablehlo-refine-shapes and stablehlo-canonicalize-dynamism first"
+            )
