@@ -38,13 +38,15 @@ TESTS = {
 }
 """Where the records of each file are tested, in ``tests/dialects`` or from ``tests``."""
 
+_LOOP = ("zero", "zero", "in a loop")
 _SHARDS = ("error", "error", "error")
 
 DIFFERENT = {
     "chlo._asin_acos_kernel": ("error", "error", "yes"),
     "stablehlo.custom_call": ("error", "error", "in a loop"),
-    "stablehlo.rng_bit_generator": ("zero", "zero", "in a loop"),
+    "stablehlo.rng_bit_generator": _LOOP,
     "stablehlo.while": ("yes", "error", "yes"),
+    **{name: _LOOP for name in RECORDS if "threefry" in name},
     **{name: _SHARDS for name in RECORDS if name.endswith(("Shape", "ShardShape"))},
 }
 """Forward, reverse and batch, where they are not what the kind says."""
@@ -55,6 +57,8 @@ NOTES = {
     "chlo.polygamma": "an error by the order",
     "chlo.zeta": "an error by the first operand",
     "stablehlo.all_reduce": "bodies add, multiply, max and min; multiply between replicas only",
+    "stablehlo.collective_broadcast": "no source that is known at run time only",
+    "stablehlo.collective_reduce": "body add; no source that is known at run time only",
     "stablehlo.custom_call": "any target not listed; no batching if it has side effects",
     "stablehlo.reduce": "any body",
     "stablehlo.reduce_scatter": "bodies add, multiply, max and min; multiply between replicas only",

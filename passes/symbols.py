@@ -15,7 +15,7 @@ __all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "oper
 
 _WITH_REGIONS = frozenset(
     f"stablehlo.{name}"
-    for name in "all_reduce async_start case if map reduce reduce_scatter reduce_window scatter select_and_scatter "
+    for name in "all_reduce async_start case collective_reduce if map reduce reduce_scatter reduce_window scatter select_and_scatter "
     "sort while".split()
 ) | {"chlo.scan"}
 

@@ -15,7 +15,17 @@ import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, inactive, structured
+from mycc.dialects.record import (
+    Batched,
+    Flags,
+    Functions,
+    Record,
+    Site,
+    Tangents,
+    accumulate,
+    inactive,
+    structured,
+)
 from mycc.dialects.rules import regions
 from mycc.dialects.rules.reduction import exclusive_products
 from mycc.dialects.rules.shape import integer, unbatched
@@ -134,8 +144,12 @@ def _permute_reverse(site: Site, cotangents: Tangents) -> Tangents:
     return _each(site.op, cotangents, lambda i, ct: _permute(site.op, ct, pairs[:, ::-1]))
 
 
-def _broadcast_reverse(site: Site, cotangents: Tangents) -> Tangents:
-    """The sources get the sum of their groups' cotangents: one permutation for each place in a group."""
+def _along_groups(
+    site: Site,
+    cotangents: Tangents,
+    pairs_of: Callable[[np.ndarray[Any, Any], int], np.ndarray[Any, Any]],
+) -> Tangents:
+    """The sum of one permutation for each place in a group."""
     op = site.op
     if "has_dynamic_root" in op.attributes and op.attributes["has_dynamic_root"].value:
         raise regions.unsupported(op, "differentiate", "its source is known at run time only")
@@ -144,12 +158,43 @@ def _broadcast_reverse(site: Site, cotangents: Tangents) -> Tangents:
     def rule(index: int, ct: Value) -> Value:
         total: Value | None = None
         for place in range(groups.shape[1]):
-            pairs = np.stack([groups[:, place], groups[:, 0]], 1)
-            moved = _permute(op, ct, pairs[pairs[:, 0] >= 0])
-            total = moved if total is None else ops.add(total, moved)
+            pairs = pairs_of(groups, place)
+            total = accumulate(total, _permute(op, ct, pairs[(pairs >= 0).all(1)]))
         return ops.full_like(ct, 0) if total is None else total
 
     return _each(op, cotangents, rule)
+
+
+def _broadcast_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    """The sources get the sum of their groups' cotangents."""
+    return _along_groups(
+        site, cotangents, lambda groups, place: np.stack([groups[:, place], groups[:, 0]], 1)
+    )
+
+
+def _root_sum_forward(site: Site, tangents: Tangents) -> Tangents:
+    if regions.kinds(site.op)[0] != "add":
+        raise regions.unsupported(
+            site.op, "differentiate", "its body is not a sum; reduce by stablehlo.all_reduce instead"
+        )
+    found: Tangents = []
+    for tangent in tangents[: len(site.op.results)]:
+        if tangent is None:
+            found.append(None)
+            continue
+        reduction = ops.create(site.op.name, [tangent.type], [tangent], _shared(site.op), regions=1)
+        ops.region(reduction, [tensor((), ops.element_of(tangent))] * 2, ops.add)
+        found.append(reduction.result)
+    return found
+
+
+def _root_sum_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    """Everybody in a group gets what its first process holds."""
+    if regions.kinds(site.op)[0] != "add":
+        return _root_sum_forward(site, cotangents)
+    return _along_groups(
+        site, cotangents, lambda groups, place: np.stack([groups[:, 0], groups[:, place]], 1)
+    )
 
 
 # ---- Reductions ----------------------------------------------------------------------------------
@@ -262,6 +307,9 @@ RECORDS: tuple[Record, ...] = (
     structured("stablehlo.all_to_all", _again, _exchange_reverse, _batch, depends=_own_depends),
     structured("stablehlo.collective_permute", _again, _permute_reverse, _batch, depends=_own_depends),
     structured("stablehlo.collective_broadcast", _again, _broadcast_reverse, _batch, depends=_own_depends),
+    structured(
+        "stablehlo.collective_reduce", _root_sum_forward, _root_sum_reverse, _batch, depends=_own_depends
+    ),
     inactive("stablehlo.partition_id", unbatched, dtypes="u"),
     inactive("stablehlo.replica_id", unbatched, dtypes="u"),
 )

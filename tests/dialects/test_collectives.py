@@ -17,7 +17,7 @@ from harness import Case, sampler
 
 from mycc.dialects import ops, transform
 from mycc.dialects.errors import UnsupportedOperationError
-from mycc.dialects.mlir import context, ir, unknown
+from mycc.dialects.mlir import context, hlo, ir, unknown
 from mycc.dialects.types import element_type, is_differentiable, tensor
 from mycc.lowering import pjrt
 from mycc.lowering.compile import CompileSettings, compile_module
@@ -329,6 +329,21 @@ def test_a_broadcast_is_transposed_by_permutations() -> None:
     np.testing.assert_allclose(
         (program.run()[position] * ahead).sum(), (back * collective.oracle(ahead)).sum()
     )
+
+
+@pytest.mark.skipif(not hasattr(hlo, "CollectiveReduceOp"), reason="later versions of jaxlib have it")
+def test_a_reduction_to_one_process_is_transposed_by_permutations() -> None:
+    def build(x: Value) -> Value:
+        return create("collective_reduce", x, (3,), ops.add, replica_groups=groups([[2, 0, 1]]))
+
+    program = Together()
+    back = np.random.default_rng(3).normal(size=(4, 3))
+    f = program.function(Case("to-one", build, sampler()), [back[0]])
+    with program.main():
+        (position,) = program.gathered(transform.transpose(f, (True,), (True,), [], [program.part(back)]))
+    want = back[[2, 2, 2, 2]]
+    want[3] = 0
+    np.testing.assert_allclose(program.run()[position], want)
 
 
 def test_a_broadcast_of_a_batch() -> None:
