@@ -26,6 +26,8 @@ from mycc.dialects.rules import regions
 from mycc.dialects.rules.functions import expanded
 from mycc.dialects.rules.sequential import batch_in_turn
 from mycc.dialects.rules.shape import unbatched
+from mycc.dialects.rules.sorting import put_along, take_along
+from mycc.dialects.rules.winners import counts
 from mycc.dialects.types import is_differentiable
 
 Value: TypeAlias = ir.Value
@@ -92,6 +94,58 @@ def _top(op: ir.Operation, operands: Sequence[Value], rules: Regions) -> Sequenc
     return [found[0] if largest else turn(found[0]), found[1]]
 
 
+def _approximate(op: ir.Operation) -> tuple[ir.DictAttr, int]:
+    """The options of an approximate choice of the greatest elements, and the dimension along which it chooses."""
+    options = ir.DictAttr(op.attributes["mhlo.backend_config"])
+    return options, int(ir.IntegerAttr(options["reduction_dim"]).value)
+
+
+def _chosen(site: Site) -> Value:
+    """The positions of what was chosen, which JAX lets an operand that counts tell."""
+    if site.transposing:
+        # A choice is not linear: the look-up of an operand says so.
+        return site.operand(0)
+    _, dim = _approximate(site.op)
+    for i in range(len(site.op.results)):
+        if counts(site.op.operands[i], dim):
+            return site.result(i)
+    raise regions.unsupported(
+        site.op, "differentiate", "no operand counts along its reduction dimension, to tell what was chosen"
+    )
+
+
+def _approximate_forward(site: Site, tangents: Tangents) -> Tangents:
+    _, dim = _approximate(site.op)
+    count = len(site.op.results)
+    return [None if t is None else take_along(t, _chosen(site), dim) for t in tangents[:count]]
+
+
+def _approximate_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    _, dim = _approximate(site.op)
+    found: Tangents = [None] * site.inputs
+    for i, cotangent in enumerate(cotangents):
+        if cotangent is not None and site.active[i]:
+            found[i] = put_along(cotangent, _chosen(site), dim, site.op.operands[i].type)
+    return found
+
+
+def _approximate_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    options, dim = _approximate(site.op)
+    count = len(site.op.results)
+    if any(site.flags[count:]):
+        raise regions.unsupported(site.op, "batch", "an initial value is mapped; pass one for all")
+    moved = {item.name: item.attr for item in options} | {"reduction_dim": ops.i64(dim + 1)}
+    operands = [*(site.full(i) for i in range(count)), *site.operands[count:]]
+    copy = ops.rebuild(
+        site.op, operands, site.result_types(), {"mhlo.backend_config": ir.DictAttr.get(moved)}
+    )
+    return list(copy.results), [True] * count
+
+
+def _approximate_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    return active[: len(op.results)]
+
+
 # ---- Unknown targets -----------------------------------------------------------------------------
 
 
@@ -141,6 +195,13 @@ RECORDS: tuple[Record, ...] = (
     *(structured(f"@{target}", _placed, _placed, _batch_placed) for target in _PLACEMENTS),
     *(structured(f"@{target}", _shard_shape, _shard_shape, _batch_shard_shape) for target in _SHARD_SHAPES),
     expanded("@mhlo.topk", _top),
+    structured(
+        "@ApproxTopK",
+        _approximate_forward,
+        _approximate_reverse,
+        _approximate_batch,
+        depends=_approximate_depends,
+    ),
     *(inactive(f"@{target}", batch_in_turn, dtypes="u") for target in _RANDOM),
     inactive("@shape_assertion", unbatched, dtypes="b"),
     structured("stablehlo.custom_call", _unknown, _unknown, _batch_unknown, depends=_unknown_depends),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import Program, expand
+from cases import Program, executable, expand
 from emission import cotangents
 from harness import Case, check_batch, check_forward, check_reverse, check_transpose, check_values, sampler
 
@@ -104,6 +104,55 @@ def test_greatest_elements() -> None:
     x, ct = np.array([[3, 1, 2, 5, 4]], np.float32), np.array([[1, 10]], np.float32)
     (got,) = cotangents(top(2), [np.repeat(x, 2, 0)], [np.repeat(ct, 2, 0)])
     np.testing.assert_array_equal(got, [[0, 0, 0, 1, 10]] * 2)
+
+
+APPROXIMATE = """
+func.func private @greater(%a: tensor<f32>, %b: tensor<f32>, %i: tensor<i32>, %j: tensor<i32>) -> tensor<i1> {
+  %0 = stablehlo.compare GT, %a, %b : (tensor<f32>, tensor<f32>) -> tensor<i1>
+  return %0 : tensor<i1>
+}
+func.func private @f(%x: tensor<2x6xf32>) -> tensor<2x3xf32> {
+  %i = stablehlo.iota dim = 1 : tensor<2x6xi32>
+  %low = stablehlo.constant dense<0xFF800000> : tensor<f32>
+  %none = stablehlo.constant dense<-1> : tensor<i32>
+  %0:2 = stablehlo.custom_call @ApproxTopK(%x, %i, %low, %none) {called_computations = [@greater],
+    mhlo.backend_config = {aggregate_to_topk = true, is_fallback = true, recall_target = 0.95 : f32,
+    reduction_dim = 1 : i64, reduction_input_size_override = -1 : i64, top_k = 3 : i64}}
+    : (tensor<2x6xf32>, tensor<2x6xi32>, tensor<f32>, tensor<i32>) -> (tensor<2x3xf32>, tensor<2x3xi32>)
+  return %0#0 : tensor<2x3xf32>
+}
+func.func private @tangent(%x: tensor<2x6xf32>, %t: tensor<2x6xf32>) -> tensor<2x3xf32> {
+  %0:2 = stablehlo.custom_call @mycc.jvp(%x, %t) {called_computations = [@f], mycc.active = array<i1: true>,
+    mycc.seeded = array<i1: true>} : (tensor<2x6xf32>, tensor<2x6xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>)
+  return %0#1 : tensor<2x3xf32>
+}
+func.func @main(%x: tensor<2x6xf32>, %ct: tensor<2x3xf32>, %xs: tensor<4x2x6xf32>)
+    -> (tensor<2x3xf32>, tensor<2x6xf32>, tensor<4x2x3xf32>) {
+  %0:2 = stablehlo.custom_call @mycc.vjp(%x, %ct) {called_computations = [@f], mycc.active = array<i1: true>,
+    mycc.seeded = array<i1: true>} : (tensor<2x6xf32>, tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<2x6xf32>)
+  %1 = stablehlo.custom_call @mycc.vmap(%xs, %xs) {called_computations = [@tangent],
+    mycc.in_axes = array<i64: 0, 0>, mycc.out_axes = array<i64: 0>, mycc.axis_size = 4 : i64}
+    : (tensor<4x2x6xf32>, tensor<4x2x6xf32>) -> tensor<4x2x3xf32>
+  return %0#0, %0#1, %1 : tensor<2x3xf32>, tensor<2x6xf32>, tensor<4x2x3xf32>
+}
+"""
+
+
+def test_approximate_choices() -> None:
+    with context:
+        module = ir.Module.parse(APPROXIMATE)
+    expand(module)
+    rng = np.random.default_rng(0)
+    x, xs = rng.normal(size=(2, 6)).astype(np.float32), rng.normal(size=(4, 2, 6)).astype(np.float32)
+    ct = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    value, pulled, mapped = executable(module)([x, ct, xs])
+    order = np.argsort(-x, 1)[:, :3]
+    np.testing.assert_array_equal(value, np.take_along_axis(x, order, 1))
+    want = np.zeros_like(x)
+    np.put_along_axis(want, order, ct, 1)
+    np.testing.assert_array_equal(pulled, want)
+    # The tangent is the operand, so that it is chosen from itself.
+    np.testing.assert_array_equal(mapped, -np.sort(-xs, -1)[..., :3])
 
 
 def expanded(case: Case, operands: Sequence[Any], reverse: bool) -> str:
