@@ -50,6 +50,6 @@ def require_static(function: ir.Operation, what: str) -> None:
         if is_tensor(argument.type) and not argument.type.has_static_shape:
             raise UnsupportedOperationError(
                 f"{describe(function.location)}: cannot {what} @{function.attributes['sym_name'].value}: its argument of type "
-                f"{argument.type} has a shape that is known at run time only; give @main static shapes and run "
-                "stablehlo-refine-shapes and stablehlo-canonicalize-dynamism first"
+                f"{argument.type} has a shape that is known at run time only; give @main static shapes "
+                "(stablehlo-refine-arguments) and run stablehlo-refine-shapes first"
             )

@@ -26,7 +26,7 @@ func.func @outfeed(%x: tensor<3xf32>) -> tensor<3xf32> {
 
 // -----
 
-// expected-error@+1 {{cannot differentiate @f: its argument of type tensor<?xf32> has a shape that is known at run time only; give @main static shapes and run stablehlo-refine-shapes}}
+// expected-error@+1 {{cannot differentiate @f: its argument of type tensor<?xf32> has a shape that is known at run time only; give @main static shapes (stablehlo-refine-arguments)}}
 func.func private @f(%x: tensor<?xf32>) -> tensor<?xf32> {
   return %x : tensor<?xf32>
 }
