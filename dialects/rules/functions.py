@@ -6,20 +6,20 @@ that holds this program (`expanded`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import (
     Batched,
+    BatchFunctions,
     ExpandRule,
     Flags,
     Functions,
     Record,
     Site,
-    Split,
     Tangents,
     batch_pointwise,
     batched_type,
@@ -31,12 +31,15 @@ from mycc.dialects.types import element_type, tensor
 Value: TypeAlias = ir.Value
 
 
-def _callee(op: ir.Operation) -> str:
+def _callee(functions: Functions | BatchFunctions, op: ir.Operation) -> str:
+    """The function that a call refers to, or the one that any other operation is the same as."""
+    if op.name != "func.call":
+        return functions.expansion(op)
     symbol: str = op.attributes["callee"].value
     return symbol
 
 
-def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
+def filled(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
     """The values at the flagged positions, zeros where there is none."""
     return [
         ops.full(type_, 0) if value is None else value
@@ -45,92 +48,82 @@ def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[V
     ]
 
 
-def _picked(types: Sequence[ir.Type], flags: Flags) -> list[ir.Type]:
-    return [type_ for type_, flag in zip(types, flags, strict=True) if flag]
-
-
-def _scatter(values: Sequence[Value], flags: Flags) -> Tangents:
+def scattered(values: Sequence[Value], flags: Flags) -> Tangents:
     """The values back at the flagged positions, None elsewhere."""
     remaining = iter(values)
     return [next(remaining) if flag else None for flag in flags]
 
 
-@dataclass(frozen=True, slots=True)
-class _Calls:
-    """The rules of operations that do what a function of the module does.
+def _call_split(site: Site) -> tuple[str, tuple[ir.Type, ...], Flags, str]:
+    seeded = site.wanted if site.reversing else None
+    split = site.functions.split(_callee(site.functions, site.op), site.active, seeded)
+    return split.linear, split.residuals, split.active, split.primal
 
-    Args:
-        callee: the function's symbol, from what whole functions are asked of and the operation.
-    """
 
-    callee: Callable[[Any, ir.Operation], str]
+def call_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+    _, residuals, _, primal = _call_split(site)
+    types = [result.type for result in site.op.results]
+    results = ops.call(primal, [*types, *residuals], operands)
+    return results[: len(types)], results[len(types) :]
 
-    def split(self, site: Site) -> Split:
-        seeded = site.wanted if site.reversing else None
-        return site.functions.split(self.callee(site.functions, site.op), site.active, seeded)
 
-    def augment(self, site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
-        split = self.split(site)
-        types = [result.type for result in site.op.results]
-        results = ops.call(split.primal, [*types, *split.residuals], operands)
-        return results[: len(types)], results[len(types) :]
+def call_forward(site: Site, tangents: Tangents) -> Tangents:
+    linear, residuals, present, _ = _call_split(site)
+    types = [result.type for result in site.op.results]
+    seeds = filled(tangents, site.active, [operand.type for operand in site.operands])
+    saved = [site.saved(i) for i in range(len(residuals))]
+    results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
+    return scattered(results, present)
 
-    def forward(self, site: Site, tangents: Tangents) -> Tangents:
-        split = self.split(site)
-        types = [result.type for result in site.op.results]
-        seeds = _present(tangents, site.active, [operand.type for operand in site.operands])
-        return _linear(site, split, seeds, types)
 
-    def joint(
-        self, site: Site, operands: Sequence[Value], tangents: Tangents
-    ) -> tuple[Sequence[Value], Tangents]:
-        symbol, present = site.functions.jvp(self.callee(site.functions, site.op), site.active)
-        types = [result.type for result in site.op.results]
-        seeds = _present(tangents, site.active, [operand.type for operand in operands])
-        results = ops.call(symbol, [*types, *_picked(types, present)], [*operands, *seeds])
-        return results[: len(types)], _scatter(results[len(types) :], present)
+def call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+    symbol, present = site.functions.jvp(_callee(site.functions, site.op), site.active)
+    types = [result.type for result in site.op.results]
+    seeds = filled(tangents, site.active, [operand.type for operand in operands])
+    results = ops.call(
+        symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds]
+    )
+    return results[: len(types)], scattered(results[len(types) :], present)
 
-    def reverse(self, site: Site, cotangents: Tangents) -> Tangents:
-        types = [operand.type for operand in site.operands]
-        seeds = _present(cotangents, site.wanted, [result.type for result in site.op.results])
-        if not site.transposing:
-            return _linear(site, self.split(site), seeds, types)
-        callee = self.callee(site.functions, site.op)
-        symbol, present = site.functions.transpose(callee, site.active, site.wanted)
+
+def call_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    types = [operand.type for operand in site.operands]
+    seeds = filled(cotangents, site.wanted, [result.type for result in site.op.results])
+    if site.transposing:
+        symbol, present = site.functions.transpose(_callee(site.functions, site.op), site.active, site.wanted)
         primals = [site.operand(i) for i, flag in enumerate(site.active) if not flag]
-        return _scatter(ops.call(symbol, _picked(types, present), [*primals, *seeds]), present)
-
-    def batch(self, site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
-        symbol, flags = site.functions.batch(self.callee(site.functions, site.op), tuple(site.flags))
-        types = [
-            batched_type(result.type, site.size) if flag else result.type
-            for result, flag in zip(site.op.results, flags, strict=True)
-        ]
-        return ops.call(symbol, types, site.operands), flags
-
-    def depends(self, functions: Functions, op: ir.Operation, active: Flags) -> Flags:
-        return functions.depends(self.callee(functions, op), active)
-
-    def record(self, name: str) -> Record:
-        return structured(
-            name,
-            self.forward,
-            self.reverse,
-            self.batch,
-            augment=self.augment,
-            joint=self.joint,
-            depends=self.depends,
+        results = ops.call(
+            symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds]
         )
+        return scattered(results, present)
+    linear, residuals, present, _ = _call_split(site)
+    saved = [site.saved(i) for i in range(len(residuals))]
+    results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
+    return scattered(results, present)
 
 
-def _linear(site: Site, split: Split, seeds: Sequence[Value], ends: Sequence[ir.Type]) -> Tangents:
-    """The linear part of a split function: values at those of its ends that it has."""
-    saved = [site.saved(i) for i in range(len(split.residuals))]
-    return _scatter(ops.call(split.linear, _picked(ends, split.active), [*seeds, *saved]), split.active)
+def call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    symbol, flags = site.functions.batch(_callee(site.functions, site.op), tuple(site.flags))
+    types = [
+        batched_type(result.type, site.size) if flag else result.type
+        for result, flag in zip(site.op.results, flags, strict=True)
+    ]
+    return ops.call(symbol, types, site.operands), flags
 
 
-EXPANSION = _Calls(lambda functions, op: functions.expansion(op))
-"""The rules of an operation as those of its expansion, for records that use them for some of its forms."""
+def call_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    return functions.depends(_callee(functions, op), active)
+
+
+_CALL = structured(
+    "func.call",
+    call_forward,
+    call_reverse,
+    call_batch,
+    augment=call_augment,
+    joint=call_joint,
+    depends=call_depends,
+)
 
 
 def expanded(name: str, expand: ExpandRule) -> Record:
@@ -140,7 +133,7 @@ def expanded(name: str, expand: ExpandRule) -> Record:
         name: the operation.
         expand: ``(op, operands, regions) -> results``, where what the regions capture follows the operands.
     """
-    return replace(EXPANSION.record(name), kind="expanded", expand=expand, captures=True)
+    return replace(_CALL, name=name, kind="expanded", expand=expand, captures=True)
 
 
 # ---- Named collectives ---------------------------------------------------------------------------
@@ -186,7 +179,7 @@ _RESOLVE = {
 
 
 RECORDS: tuple[Record, ...] = (
-    _Calls(lambda functions, op: _callee(op)).record("func.call"),
+    _CALL,
     structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
     inactive("mycc.axis_index", _batch_collective),
     inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),

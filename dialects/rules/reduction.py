@@ -19,7 +19,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, accumulate, structured
 from mycc.dialects.rules import regions, winners
 from mycc.dialects.rules.folding import expand_reduce
-from mycc.dialects.rules.functions import EXPANSION
+from mycc.dialects.rules.functions import call_augment, call_batch, call_depends, call_forward, call_reverse
 from mycc.dialects.types import is_differentiable, shape_of, tensor
 
 Value: TypeAlias = ir.Value
@@ -242,13 +242,13 @@ def _general(op: ir.Operation, flags: Flags) -> bool:
 
 
 def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
-    rule = EXPANSION.augment if _general(site.op, site.active) else winners.augment
+    rule = call_augment if _general(site.op, site.active) else winners.augment
     return rule(site, operands)
 
 
 def _forward(site: Site, tangents: Tangents) -> Tangents:
     if _general(site.op, site.active):
-        return EXPANSION.forward(site, tangents)
+        return call_forward(site, tangents)
     found: Tangents = []
     for fold in _folds(site.op):
         tangent, initial = tangents[fold.index], tangents[fold.initial]
@@ -261,7 +261,7 @@ def _forward(site: Site, tangents: Tangents) -> Tangents:
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
     if _general(site.op, site.active):
-        return EXPANSION.reverse(site, cotangents)
+        return call_reverse(site, cotangents)
     found: Tangents = [None] * site.inputs
     for fold, cotangent in zip(_folds(site.op), cotangents, strict=True):
         if cotangent is not None and (site.active[fold.index] or site.active[fold.initial]):
@@ -271,7 +271,7 @@ def _reverse(site: Site, cotangents: Tangents) -> Tangents:
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
     if _general(op, active):
-        return EXPANSION.depends(functions, op, active)
+        return call_depends(functions, op, active)
     return tuple(
         fold.kind is not None and (active[fold.index] or active[fold.initial]) for fold in _folds(op)
     )
@@ -285,7 +285,7 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     # An initial value is a scalar: a batched one is combined with the reduction from the identity.
     kinds = [fold.kind for fold, flag in zip(folds, on_initials, strict=True) if flag]
     if any(kind not in regions.COMBINE for kind in kinds) or any(site.flags[2 * count :]):
-        return EXPANSION.batch(site)
+        return call_batch(site)
     inputs, initials = site.operands[:count], list(site.operands[count : 2 * count])
     for i, flag in enumerate(on_initials):
         kind = folds[i].kind

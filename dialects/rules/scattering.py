@@ -18,7 +18,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, structured
 from mycc.dialects.rules import regions
 from mycc.dialects.rules.folding import expand_scatter, is_unique
-from mycc.dialects.rules.functions import EXPANSION
+from mycc.dialects.rules.functions import call_augment, call_depends, call_forward, call_reverse
 from mycc.dialects.rules.windows import Windows
 from mycc.dialects.types import element_type, is_differentiable, shape_of, tensor
 
@@ -170,7 +170,7 @@ def _push(scatter: _Scatter, x: Value | None, updates: Value | None) -> Value:
 
 def _forward(site: Site, tangents: Tangents) -> Tangents:
     if _general(site.op, site.active):
-        return EXPANSION.forward(site, tangents)
+        return call_forward(site, tangents)
     found: Tangents = []
     for scatter in _scatters(site):
         x, updates = tangents[scatter.index], tangents[scatter.update]
@@ -217,7 +217,7 @@ def _pull(scatter: _Scatter, cotangent: Value) -> tuple[Value | None, Value | No
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
     if _general(site.op, site.active):
-        return EXPANSION.reverse(site, cotangents)
+        return call_reverse(site, cotangents)
     found: Tangents = [None] * site.inputs
     for scatter, cotangent in zip(_scatters(site), cotangents, strict=True):
         if cotangent is not None and (site.active[scatter.index] or site.active[scatter.update]):
@@ -246,12 +246,12 @@ def _general(op: ir.Operation, active: Flags) -> bool:
 
 
 def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
-    return EXPANSION.augment(site, operands) if _general(site.op, site.active) else None
+    return call_augment(site, operands) if _general(site.op, site.active) else None
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
     if _general(op, active):
-        return EXPANSION.depends(functions, op, active)
+        return call_depends(functions, op, active)
     updates = len(op.results) + 1
     return tuple(
         kind is not None and (active[i] or active[updates + i]) for i, kind in enumerate(regions.kinds(op))
