@@ -1,7 +1,6 @@
 """Records: operations that make, move, cut and join elements. All are linear, or have no operand at all.
 
-Dynamic shapes (``dynamic_iota``, ``dynamic_reshape``, ``set_dimension_size``, ...) are resolved before these
-rules by ``stablehlo-refine-shapes`` and ``stablehlo-canonicalize-dynamism``; tuples are outside of mycc.
+Operations with shapes as operands are in `dynamic`; what has no static shape, and tuples, is outside of mycc.
 """
 
 from __future__ import annotations
