@@ -9,6 +9,7 @@ constructor    the author writes                                      derived
 `linear`       the transpose, the batching rule                       forward
 `bilinear`     two transposes, the batching rule                      forward
 `inactive`     the batching rule                                      no tangent
+`expanded`     the same in other operations (`rules.functions`)       all three
 `structured`   forward, reverse and batch (calls, regions)            --
 =============  =====================================================  ==================================
 
@@ -68,6 +69,9 @@ class Functions(Protocol):
 
     def silent(self, callee: str) -> str:
         """A function that computes the same without debugging callbacks, for what is computed once more."""
+
+    def expansion(self, op: ir.Operation) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
 
 
 class Site(Protocol):
@@ -159,6 +163,22 @@ class BatchFunctions(Protocol):
     def lasting_effect(self, callee: str) -> str | None:
         """The name of an `io_callback` in a function, which must not run for examples that do not ask for it."""
 
+    def expansion(self, op: ir.Operation) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
+
+
+class Regions(Protocol):
+    """What an expansion may ask about the regions of its operation."""
+
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+
+    def vectorize(self, callee: str, flags: Flags, size: int) -> str:
+        """The function over a new dimension in front of the flagged operands and of every result."""
+
+    def results(self, callee: str) -> list[ir.Type]:
+        """The result types of a function."""
+
 
 def batched_type(type_: ir.Type, size: int) -> ir.Type:
     """A tensor type with a batch dimension in front."""
@@ -178,6 +198,7 @@ AugmentRule = Callable[[Site, Sequence[Value]], tuple[Sequence[Value], Sequence[
 JointRule = Callable[[Site, Sequence[Value], Tangents], tuple[Sequence[Value], Tangents]]
 DependsRule = Callable[[Functions, ir.Operation, Flags], Flags]
 Partial = Callable[[Value, Site], Value]
+ExpandRule = Callable[[ir.Operation, Sequence[Value], Regions], Sequence[Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +216,7 @@ class Record:
         joint: results and tangents together from primal operands and tangents, where the primal computation and
             that of tangents must not be taken apart (loops), or can be done at once (calls).
         depends: which results depend on the active operands, where it is not each on any.
+        expand: the operation in others that have rules, from its operands and what its regions capture.
         captures: whether the rules treat values that the operation's regions capture as further operands.
         cheap: whether a linear function recomputes it from its operands rather than take its result as a residual.
         oracle: a NumPy (or SciPy) function of the same meaning, for the tests.
@@ -210,6 +232,7 @@ class Record:
     augment: AugmentRule | None = None
     joint: JointRule | None = None
     depends: DependsRule | None = None
+    expand: ExpandRule | None = None
     captures: bool = False
     cheap: bool = False
     partials: tuple[Partial | None, ...] = ()

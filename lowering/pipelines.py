@@ -10,6 +10,7 @@ from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
 from mycc.passes.diagnostics import format_error
+from mycc.passes.expand import EXPANDED, Expand
 from mycc.passes.fuse import Fuse
 from mycc.passes.outline import Outline
 from mycc.passes.pipeline import Pipeline
@@ -26,16 +27,23 @@ _CLEANUP = Pipeline([_INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
 
 def transforms(module: ir.Module) -> Pipeline:
     """The passes that expand every transform operation of a module: as many rounds as transforms nest."""
-    rounds = [Autodiff() if n % 2 == 0 else Batch() for n in range(_rounds(module))]
+    return _transforms(Symbols(module))
+
+
+def _transforms(symbols: Symbols) -> Pipeline:
+    rounds = [Autodiff() if n % 2 == 0 else Batch() for n in range(_rounds(symbols))]
     return Pipeline([Outline(), *rounds] if rounds else [])
 
 
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
-    expand = transforms(module)
+    symbols = Symbols(module)
+    expand = _transforms(symbols)
+    # What is only a name for other operations is rare, and unknown to XLA in part.
+    rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     # What is called from many places is simplified once; what is left is found after inlining.
     functions = [Resolve(), Simplify()] if len(expand) else [Resolve()]
-    return Pipeline([expand, "symbol-dce", *functions, _CLEANUP])
+    return Pipeline([*rare, expand, "symbol-dce", *functions, _CLEANUP])
 
 
 def run_default(module: ir.Module) -> None:
@@ -51,9 +59,8 @@ def run_default(module: ir.Module) -> None:
         raise PassError(format_error(error)) from None
 
 
-def _rounds(module: ir.Module) -> int:
+def _rounds(symbols: Symbols) -> int:
     """How often autodiff and batch must alternate: odd rounds, counted from one, are autodiff's, even ones batch's."""
-    symbols = Symbols(module)
     done_after: dict[str, int] = {}
     for symbol in symbols.callee_first():
         last = 0

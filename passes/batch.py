@@ -18,13 +18,13 @@ from mycc.dialects.record import Batched, Flags, spread
 from mycc.dialects.transform import BATCH, NO_AXIS, Transform, axis_name_of, match
 from mycc.dialects.types import tensor
 from mycc.passes.base import Pass
-from mycc.passes.derivatives import record_of
+from mycc.passes.records import record_of, require_static
 from mycc.passes.silence import lasting_effect
 from mycc.passes.symbols import Symbols, callees, inputs, operations, remap_captures
 
 Value: TypeAlias = ir.Value
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Batcher", "Vectorizer"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Batch(Pass):
     def run(self, module: ir.Module) -> None:
         """Expand every `vmap` whose function is free of transform operations."""
         symbols = Symbols(module)
-        batchers: dict[tuple[int, str | None], _Batcher] = {}
+        batchers: dict[tuple[int, str | None], Batcher] = {}
         # What is batched on the way is made of functions that are done, and done itself.
         pending = set(symbols.functions)
         for symbol in symbols.callee_first():
@@ -48,7 +48,7 @@ class Batch(Pass):
             ]
             for transform in ready:
                 key = (transform.axis_size, transform.axis_name)
-                _expand(transform, batchers.setdefault(key, _Batcher(symbols, *key)))
+                _expand(transform, batchers.setdefault(key, Batcher(symbols, *key)))
                 self.count("vmap operations")
             if ready:
                 symbols.forget(symbol)
@@ -56,7 +56,7 @@ class Batch(Pass):
                 pending.remove(symbol)
 
 
-def _expand(transform: Transform, batcher: _Batcher) -> None:
+def _expand(transform: Transform, batcher: Batcher) -> None:
     op = transform.op
     with context, op.location, ir.InsertionPoint(op):
         operands = [move_axis(v, axis, 0) for v, axis in zip(op.operands, transform.in_axes, strict=True)]
@@ -88,7 +88,7 @@ def move_axis(value: Value, source: int, target: int) -> Value:
     return ops.transpose(value, order)
 
 
-class _Batcher:
+class Batcher:
     """Batched functions for one batch size and axis name, each made once."""
 
     def __init__(self, symbols: Symbols, size: int, axis_name: str | None) -> None:
@@ -117,6 +117,7 @@ class _Batcher:
 
     def _build(self, callee: str, flags: Flags, outputs: Flags | None) -> tuple[str, Flags]:
         source = self.symbols.block(callee)
+        require_static(self.symbols[callee], "batch")
         types = [
             tensor((self.size, *a.type.shape), a.type.element_type) if flag else a.type
             for a, flag in zip(source.arguments, flags, strict=True)
@@ -175,6 +176,10 @@ class _Batcher:
         found = lasting_effect(self.symbols, callee)
         return None if found is None else found.name
 
+    def expansion(self, op: ir.Operation) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
+        return self.symbols.expansion(op, Vectorizer(self.symbols))
+
     def _binds(self, op: ir.Operation) -> bool:
         """Whether an operation, or a function it calls, refers to this batch's axis by name."""
         if self.axis_name is None:
@@ -187,3 +192,23 @@ class _Batcher:
         if callee not in self._named:
             self._named[callee] = any(self._binds(op) for op in operations(self.symbols[callee]))
         return self._named[callee]
+
+
+class Vectorizer:
+    """What expansions ask about regions, as `mycc.dialects.record.Regions` describes it."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+
+    def outline(self, op: ir.Operation, region: int) -> str:
+        """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
+        return self.symbols.outline(op, region)
+
+    def vectorize(self, callee: str, flags: Flags, size: int) -> str:
+        """The function over a new dimension in front of the flagged operands and of every result."""
+        outputs = (True,) * len(self.results(callee))
+        return Batcher(self.symbols, size, None).batch(callee, flags, outputs)[0]
+
+    def results(self, callee: str) -> list[ir.Type]:
+        """The result types of a function."""
+        return self.symbols.types(callee)[1]

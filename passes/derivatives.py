@@ -23,22 +23,15 @@ from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, ac
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
-from mycc.passes.effects import Effects
+from mycc.passes.batch import Vectorizer
+from mycc.passes.known import known_results
+from mycc.passes.records import record_of, require_static
 from mycc.passes.silence import silent
-from mycc.passes.symbols import Symbols, callees, inputs, remap_captures
+from mycc.passes.symbols import Symbols, inputs, remap_captures
+
+__all__ = ["Derivatives"]
 
 Value: TypeAlias = ir.Value
-
-
-def record_of(op: ir.Operation, what: str) -> Record:
-    """The record of an operation, or an error that says what is missing and where to add it."""
-    record = RECORDS.get(target_of(op))
-    if record is None:
-        raise UnsupportedOperationError(
-            f"{describe(op.location)}: cannot {what} '{target_of(op)}': it has no record; "
-            "add one to the file of its kind in dialects/rules/"
-        )
-    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +177,8 @@ class Derivatives:
         """Which results of a function follow from the given arguments alone, and by cheap operations alone if asked."""
         key = (callee, given, cheaply)
         if key not in self._known:
-            self._known[key] = known_results(self, self.body(callee), given, cheaply)
+            body = self.body(callee)
+            self._known[key] = known_results(self, self.symbols, body, given, cheaply)
         return self._known[key]
 
     def needs(self, callee: str, results: Flags) -> Flags:
@@ -199,6 +193,7 @@ class Derivatives:
     def body(self, callee: str) -> Body:
         """A function's body."""
         if callee not in self._bodies:
+            require_static(self.symbols[callee], "differentiate")
             self._bodies[callee] = Body.of(self.symbols.block(callee))
         return self._bodies[callee]
 
@@ -234,33 +229,9 @@ class Derivatives:
         """A function that computes the same without debugging callbacks, for what is computed once more."""
         return silent(self.symbols, callee, self._silent)
 
-
-def known_results(functions: Derivatives, body: Body, given: Flags, cheaply: bool) -> Flags:
-    """Which returned values of a body follow from the given arguments alone."""
-    values = {argument for argument, flag in zip(body.arguments, given, strict=True) if flag}
-    is_pure = Effects(functions.symbols.module.operation).is_pure
-    for step in body.steps:
-        if step.op.name == "func.call":
-            flags = tuple(operand in values for operand in step.operands)
-            reached = functions.known(callees(step.op)[0], flags, cheaply=cheaply)
-            values.update(r for r, flag in zip(step.results, reached, strict=True) if flag)
-        elif values.issuperset(step.operands) and is_pure(step.op, step.op.name):
-            if not cheaply or _is_cheap(step.op):
-                values.update(step.results)
-    return tuple(value in values for value in body.returned)
-
-
-# A part of an array that is there anyway.
-_SLICES = frozenset({"stablehlo.slice", "stablehlo.dynamic_slice"})
-
-
-def _is_cheap(op: ir.Operation) -> bool:
-    """Whether to make a result again costs no more than to keep it: views, slices, and arithmetic of indices."""
-    record = RECORDS.get(op.name)
-    if record is None or len(op.regions):
-        return False
-    indices = all(isinstance(r.type.element_type, ir.IntegerType) for r in op.results)
-    return record.cheap or op.name in _SLICES or (indices and record.kind in ("pointwise", "inactive"))
+    def expansion(self, op: ir.Operation) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
+        return self.symbols.expansion(op, Vectorizer(self.symbols))
 
 
 def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:
@@ -444,7 +415,8 @@ class _Builder:
                 sites.append((site, record))
                 if not self.transposing:
                     self._primal_part(position, site, record)
-            elif not (self.transposing and any(active)):
+            elif not self.transposing or all(operand in self.primals for operand in step.operands):
+                # What depends on a linear value has no primal: a rule that asks for it gets the error.
                 self._primal_part(position)
         cotangents: dict[Value, Value | None] = {}
         remaining = iter(seeds)
@@ -515,6 +487,3 @@ class _Builder:
             copy.erase()
         self.primals.update(zip(step.results, results, strict=True))
         return True
-
-
-__all__ = ["Derivatives", "record_of"]

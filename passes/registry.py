@@ -6,6 +6,7 @@ from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
 from mycc.passes.check_nans import CheckNans
+from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
@@ -14,6 +15,7 @@ from mycc.passes.simplify import Simplify
 __all__ = ["NATIVE_PASSES", "PASSES"]
 
 PASSES: tuple[type[Pass], ...] = (
+    Expand,
     Outline,
     Autodiff,
     Batch,

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
+from mycc.dialects.record import Regions
+from mycc.passes.records import find_record
 
 __all__ = [
     "Symbols",
@@ -23,9 +25,9 @@ __all__ = [
 
 _WITH_REGIONS = frozenset(
     f"stablehlo.{name}"
-    for name in "all_reduce async_start case if map reduce reduce_scatter reduce_window scatter select_and_scatter "
+    for name in "all_reduce async_start case collective_reduce if map reduce reduce_scatter reduce_window scatter select_and_scatter "
     "sort while".split()
-)
+) | {"chlo.scan"}
 
 
 @functools.cache
@@ -45,16 +47,19 @@ def operations(function: ir.Operation) -> Iterator[ir.Operation]:
                     yield from operations(op)
 
 
-def _referring(region: ir.Region) -> Iterator[ir.Operation]:
+def _referring(region: ir.Region, names: set[str]) -> Iterator[ir.Operation]:
     for block in region.blocks:
         for each in block.operations:
             op = each.operation
             name = op.name
+            names.add(name)
             if name in _REFERRING:
+                if name == "stablehlo.custom_call":
+                    names.add(f"@{op.attributes['call_target_name'].value}")
                 yield op
             if may_have_regions(name):
                 for inner in op.regions:
-                    yield from _referring(inner)
+                    yield from _referring(inner, names)
 
 
 _REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
@@ -137,8 +142,11 @@ class Symbols:
             for op in module.body.operations
             if op.operation.name == "func.func"
         }
+        self.names: set[str] = set()
+        """The names of all operations that `referring` has come by, and the ``@targets`` of custom calls."""
         self._referring: dict[str, list[ir.Operation]] = {}
         self._outlined: dict[tuple[ir.Operation, int], str] = {}
+        self._expanded: dict[ir.Operation, str] = {}
 
     def __getitem__(self, symbol: str) -> ir.Operation:
         return self.functions[symbol]
@@ -151,7 +159,7 @@ class Symbols:
         """The calls, custom calls and composites in a function; read once, until `forget`."""
         found = self._referring.get(symbol)
         if found is None:
-            found = self._referring[symbol] = list(_referring(self.functions[symbol].regions[0]))
+            found = self._referring[symbol] = list(_referring(self.functions[symbol].regions[0], self.names))
         return found
 
     def forget(self, symbol: str) -> None:
@@ -243,6 +251,30 @@ class Symbols:
         self.close(name, [values[value] for value in body[-1].operands])
         self._outlined[op, region] = name
         return name
+
+    def expansion(self, op: ir.Operation, regions: Regions) -> str:
+        """A function that does what an operation does by its record's ``expand``: of its operands and captures.
+
+        Each operation is expanded once, as regions are outlined.
+        """
+        if op not in self._expanded:
+            values = inputs(op)
+            name, block = self.new(
+                f"{op.name.rpartition('.')[2]}.expanded", [v.type for v in values], op.location
+            )
+            record = find_record(op)
+            assert record is not None and record.expand is not None, op.name
+            with context, op.location, ops.End(block):
+                results = record.expand(op, list(block.arguments), regions)
+            self.close(name, results)
+            self._expanded[op] = name
+        return self._expanded[op]
+
+    def dropped(self, op: ir.Operation) -> None:
+        """Forget what was outlined of an operation that is about to be erased."""
+        self._expanded.pop(op, None)
+        for region in range(len(op.regions)):
+            self._outlined.pop((op, region), None)
 
     def reachable(self) -> list[str]:
         """The symbols of public functions, and of all that these refer to."""

@@ -7,18 +7,24 @@ from mycc.dialects.rules import (
     broadcasts,
     callbacks,
     choice,
+    collectives,
     contraction,
     control,
+    dynamic,
     elementwise,
     functions,
     indexing,
     loops,
     parts,
+    ragged,
+    randomness,
     reduction,
+    rewrites,
     scattering,
     shape,
     sorting,
     special,
+    targets,
 )
 
 __all__ = ["RECORDS"]
@@ -41,6 +47,12 @@ RECORDS: dict[str, Record] = {
         loops,
         functions,
         callbacks,
+        rewrites,
+        dynamic,
+        ragged,
+        collectives,
+        randomness,
+        targets,
     )
     for record in kind.RECORDS
 }

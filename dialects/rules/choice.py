@@ -57,7 +57,8 @@ def _clamp_chosen(operand: int, s: Site) -> Value:
     """Where a clamp's result is its operand 0, 1 or 2."""
     x = s.y
     if operand == 2:
-        return _below(_like(s.z, x), x)
+        # Where the bounds cross, the upper one wins.
+        return _below(_like(s.z, x), ops.max_(_like(s.x, x), x))
     low, high = _like(s.x, x), _like(s.z, x)
     if operand == 0:
         return ops.and_(_below(x, low), _below(low, high))

@@ -1,14 +1,21 @@
-"""Records of what refers to functions and axes: calls, named collectives, and `stop_gradient`."""
+"""Records of what refers to functions and axes: calls, named collectives, and `stop_gradient`.
+
+An operation that is a short program of others needs no rules of its own: it counts as a call of a function
+that holds this program (`expanded`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import (
     Batched,
+    BatchFunctions,
+    ExpandRule,
     Flags,
     Functions,
     Record,
@@ -24,12 +31,15 @@ from mycc.dialects.types import element_type, tensor
 Value: TypeAlias = ir.Value
 
 
-def _callee(op: ir.Operation) -> str:
+def _callee(functions: Functions | BatchFunctions, op: ir.Operation) -> str:
+    """The function that a call refers to, or the one that any other operation is the same as."""
+    if op.name != "func.call":
+        return functions.expansion(op)
     symbol: str = op.attributes["callee"].value
     return symbol
 
 
-def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
+def filled(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
     """The values at the flagged positions, zeros where there is none."""
     return [
         ops.full(type_, 0) if value is None else value
@@ -38,7 +48,7 @@ def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[V
     ]
 
 
-def _scatter(values: Sequence[Value], flags: Flags) -> Tangents:
+def scattered(values: Sequence[Value], flags: Flags) -> Tangents:
     """The values back at the flagged positions, None elsewhere."""
     remaining = iter(values)
     return [next(remaining) if flag else None for flag in flags]
@@ -46,56 +56,54 @@ def _scatter(values: Sequence[Value], flags: Flags) -> Tangents:
 
 def _call_split(site: Site) -> tuple[str, tuple[ir.Type, ...], Flags, str]:
     seeded = site.wanted if site.reversing else None
-    split = site.functions.split(_callee(site.op), site.active, seeded)
+    split = site.functions.split(_callee(site.functions, site.op), site.active, seeded)
     return split.linear, split.residuals, split.active, split.primal
 
 
-def _call_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+def call_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
     _, residuals, _, primal = _call_split(site)
     types = [result.type for result in site.op.results]
     results = ops.call(primal, [*types, *residuals], operands)
     return results[: len(types)], results[len(types) :]
 
 
-def _call_forward(site: Site, tangents: Tangents) -> Tangents:
+def call_forward(site: Site, tangents: Tangents) -> Tangents:
     linear, residuals, present, _ = _call_split(site)
     types = [result.type for result in site.op.results]
-    seeds = _present(tangents, site.active, [operand.type for operand in site.op.operands])
+    seeds = filled(tangents, site.active, [operand.type for operand in site.operands])
     saved = [site.saved(i) for i in range(len(residuals))]
     results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
-    return _scatter(results, present)
+    return scattered(results, present)
 
 
-def _call_joint(
-    site: Site, operands: Sequence[Value], tangents: Tangents
-) -> tuple[Sequence[Value], Tangents]:
-    symbol, present = site.functions.jvp(_callee(site.op), site.active)
+def call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
+    symbol, present = site.functions.jvp(_callee(site.functions, site.op), site.active)
     types = [result.type for result in site.op.results]
-    seeds = _present(tangents, site.active, [operand.type for operand in operands])
+    seeds = filled(tangents, site.active, [operand.type for operand in operands])
     results = ops.call(
         symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds]
     )
-    return results[: len(types)], _scatter(results[len(types) :], present)
+    return results[: len(types)], scattered(results[len(types) :], present)
 
 
-def _call_reverse(site: Site, cotangents: Tangents) -> Tangents:
-    types = [operand.type for operand in site.op.operands]
-    seeds = _present(cotangents, site.wanted, [result.type for result in site.op.results])
+def call_reverse(site: Site, cotangents: Tangents) -> Tangents:
+    types = [operand.type for operand in site.operands]
+    seeds = filled(cotangents, site.wanted, [result.type for result in site.op.results])
     if site.transposing:
-        symbol, present = site.functions.transpose(_callee(site.op), site.active, site.wanted)
+        symbol, present = site.functions.transpose(_callee(site.functions, site.op), site.active, site.wanted)
         primals = [site.operand(i) for i, flag in enumerate(site.active) if not flag]
         results = ops.call(
             symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds]
         )
-        return _scatter(results, present)
+        return scattered(results, present)
     linear, residuals, present, _ = _call_split(site)
     saved = [site.saved(i) for i in range(len(residuals))]
     results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
-    return _scatter(results, present)
+    return scattered(results, present)
 
 
-def _call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
-    symbol, flags = site.functions.batch(_callee(site.op), tuple(site.flags))
+def call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    symbol, flags = site.functions.batch(_callee(site.functions, site.op), tuple(site.flags))
     types = [
         batched_type(result.type, site.size) if flag else result.type
         for result, flag in zip(site.op.results, flags, strict=True)
@@ -103,8 +111,29 @@ def _call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     return ops.call(symbol, types, site.operands), flags
 
 
-def _call_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
-    return functions.depends(_callee(op), active)
+def call_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    return functions.depends(_callee(functions, op), active)
+
+
+_CALL = structured(
+    "func.call",
+    call_forward,
+    call_reverse,
+    call_batch,
+    augment=call_augment,
+    joint=call_joint,
+    depends=call_depends,
+)
+
+
+def expanded(name: str, expand: ExpandRule) -> Record:
+    """The record of an operation that is the same as some others: its rules are those of a function of them.
+
+    Args:
+        name: the operation.
+        expand: ``(op, operands, regions) -> results``, where what the regions capture follows the operands.
+    """
+    return replace(_CALL, name=name, kind="expanded", expand=expand, captures=True)
 
 
 # ---- Named collectives ---------------------------------------------------------------------------
@@ -150,15 +179,7 @@ _RESOLVE = {
 
 
 RECORDS: tuple[Record, ...] = (
-    structured(
-        "func.call",
-        _call_forward,
-        _call_reverse,
-        _call_batch,
-        augment=_call_augment,
-        joint=_call_joint,
-        depends=_call_depends,
-    ),
+    _CALL,
     structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
     inactive("mycc.axis_index", _batch_collective),
     inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),

@@ -3,20 +3,23 @@
 A body is matched to a kind for each of its results (see `regions`): sums are linear; products multiply each
 tangent by the product of all others, which a tree of halves gives without a division; `max` and `min` split
 evenly over ties, as in JAX. A body that selects between what it accumulated and the new element (argmax and
-its kin) is differentiated by letting the position travel along with the value (see `winners`).
+its kin) is differentiated by letting the position travel along with the value (see `winners`). Any other body
+is differentiated as a program of other operations (see `folding`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, accumulate, structured
 from mycc.dialects.rules import regions, winners
+from mycc.dialects.rules.folding import expand_reduce
+from mycc.dialects.rules.functions import call_augment, call_batch, call_depends, call_forward, call_reverse
 from mycc.dialects.types import is_differentiable, shape_of, tensor
 
 Value: TypeAlias = ir.Value
@@ -97,7 +100,7 @@ def _total(x: Value) -> Value:
 # ---- Products ------------------------------------------------------------------------------------
 
 
-def _exclusive_products(x: Value, dims: Dims, initial: Value | None) -> Value:
+def exclusive_products(x: Value, dims: Dims, initial: Value | None) -> Value:
     """For each element, the product of the others along ``dims`` and the initial value.
 
     Halves are multiplied until one element is left; on the way back each half gets the product of what is
@@ -138,7 +141,7 @@ def _part(x: Value, dim: int, start: int, stop: int) -> Value:
 def _others(site: Site, fold: _Fold) -> Value:
     plain = regions.is_identity(fold.op.operands[fold.initial], "mul")
     initial = None if plain else site.operand(fold.initial)
-    return _exclusive_products(site.operand(fold.index), fold.dims, initial)
+    return exclusive_products(site.operand(fold.index), fold.dims, initial)
 
 
 def _product(site: Site, fold: _Fold) -> Value:
@@ -232,67 +235,63 @@ def _pull(site: Site, fold: _Fold, cotangent: Value) -> tuple[Value | None, Valu
     return x, _total(ops.select(choice.initial, share, ops.full_like(share, 0)))
 
 
-def _checked(site: Site, fold: _Fold) -> _Fold:
-    if fold.kind is None:
-        raise regions.unsupported(
-            site.op,
-            "differentiate",
-            f"its body is neither a sum, product, max or min nor a selection in result {fold.index}; "
-            "write it with mycc.lax.scan, or give its function a derivative of its own with mycc.custom_jvp",
-        )
-    return fold
+def _general(op: ir.Operation, flags: Flags) -> bool:
+    """Whether a reduction is differentiated as its expansion: its body is of no kind, or uses what is active."""
+    unknown = any(fold.kind is None and is_differentiable(fold.out_type) for fold in _folds(op))
+    return unknown or any(flags[2 * len(op.results) :])
+
+
+def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
+    rule = call_augment if _general(site.op, site.active) else winners.augment
+    return rule(site, operands)
 
 
 def _forward(site: Site, tangents: Tangents) -> Tangents:
+    if _general(site.op, site.active):
+        return call_forward(site, tangents)
     found: Tangents = []
     for fold in _folds(site.op):
         tangent, initial = tangents[fold.index], tangents[fold.initial]
         if (tangent is None and initial is None) or not is_differentiable(fold.out_type):
             found.append(None)
         else:
-            found.append(_push(site, _checked(site, fold), tangent, initial))
+            found.append(_push(site, fold, tangent, initial))
     return found
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
+    if _general(site.op, site.active):
+        return call_reverse(site, cotangents)
     found: Tangents = [None] * site.inputs
     for fold, cotangent in zip(_folds(site.op), cotangents, strict=True):
         if cotangent is not None and (site.active[fold.index] or site.active[fold.initial]):
-            found[fold.index], found[fold.initial] = _pull(site, _checked(site, fold), cotangent)
+            found[fold.index], found[fold.initial] = _pull(site, fold, cotangent)
     return found
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
-    count = len(op.results)
-    return (
-        tuple(
-            any(active) if fold.kind is None else active[fold.index] or active[fold.initial]
-            for fold in _folds(op)
-        )
-        if count > 1
-        else (True,)
+    if _general(op, active):
+        return call_depends(functions, op, active)
+    return tuple(
+        fold.kind is not None and (active[fold.index] or active[fold.initial]) for fold in _folds(op)
     )
 
 
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     op = site.op
     count = len(op.results)
-    inputs, initials = site.operands[:count], list(site.operands[count:])
-    on_inputs, on_initials = any(site.flags[:count]), site.flags[count:]
     folds = _folds(op)
+    on_inputs, on_initials = any(site.flags[:count]), site.flags[count : 2 * count]
+    # An initial value is a scalar: a batched one is combined with the reduction from the identity.
+    kinds = [fold.kind for fold, flag in zip(folds, on_initials, strict=True) if flag]
+    if any(kind not in regions.COMBINE for kind in kinds) or any(site.flags[2 * count :]):
+        return call_batch(site)
+    inputs, initials = site.operands[:count], list(site.operands[count : 2 * count])
     for i, flag in enumerate(on_initials):
-        if not flag:
-            continue
-        # An initial value is a scalar: a batched one is combined with the reduction from the identity.
         kind = folds[i].kind
-        if kind not in regions.COMBINE:
-            raise regions.unsupported(
-                op,
-                "batch",
-                "its initial value is batched and its body is not a simple one; pass an unbatched value",
-            )
-        type_ = op.operands[count + i].type
-        initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
+        if flag and kind is not None:
+            type_ = op.operands[count + i].type
+            initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
     if on_inputs:
         inputs = [site.full(i) for i in range(count)]
         dims = [d + 1 for d in folds[0].dims]
@@ -301,17 +300,18 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
         copy = ops.rebuild(op, [*inputs, *initials])
     results: list[Value] = list(copy.results)
     for i, flag in enumerate(on_initials):
-        if flag:
-            kind = folds[i].kind
-            assert kind is not None
-            shape = (site.size, *folds[i].out_type.shape)
-            value = results[i] if on_inputs else ops.broadcast_in_dim(results[i], shape, range(1, len(shape)))
-            results[i] = regions.COMBINE[kind](
-                ops.broadcast_in_dim(site.operands[count + i], shape, [0]), value
-            )
+        kind = folds[i].kind
+        if not flag or kind is None:
+            continue
+        shape = (site.size, *folds[i].out_type.shape)
+        value = results[i] if on_inputs else ops.broadcast_in_dim(results[i], shape, range(1, len(shape)))
+        start = ops.broadcast_in_dim(site.operands[count + i], shape, [0])
+        results[i] = regions.COMBINE[kind](start, value)
     return results, [on_inputs or flag for flag in on_initials]
 
 
-RECORDS: tuple[Record, ...] = (
-    structured("stablehlo.reduce", _forward, _reverse, _batch, augment=winners.augment, depends=_depends),
+_REDUCE = structured(
+    "stablehlo.reduce", _forward, _reverse, _batch, augment=_augment, depends=_depends, captures=True
 )
+
+RECORDS: tuple[Record, ...] = (replace(_REDUCE, expand=expand_reduce),)

@@ -15,6 +15,8 @@ from mycc.dialects.types import dtype_of
 
 __all__ = [
     "COMBINE",
+    "KINDS",
+    "SCATTERED",
     "clone_body",
     "identity",
     "is_identity",
@@ -26,7 +28,7 @@ __all__ = [
 
 Value: TypeAlias = ir.Value
 
-_KINDS = {
+KINDS = {
     "stablehlo.add": "add",
     "stablehlo.multiply": "mul",
     "stablehlo.maximum": "max",
@@ -35,6 +37,7 @@ _KINDS = {
     "stablehlo.or": "or",
     "stablehlo.xor": "xor",
 }
+"""The kind of body that an operation makes."""
 
 COMBINE = {
     "add": ops.add,
@@ -46,6 +49,21 @@ COMBINE = {
     "xor": ops.xor,
 }
 """The operation of each kind, for scalars in a body and for whole tensors outside."""
+
+
+def _new(old: Value, new: Value) -> Value:
+    return new
+
+
+SCATTERED = {
+    "add": ops.add,
+    "sub": ops.sub,
+    "mul": ops.mul,
+    "max": ops.max_,
+    "min": ops.min_,
+    "set": _new,
+}
+"""The kinds of body under which a scatter is differentiated, with what they do."""
 
 
 def returned(op: ir.Operation) -> list[Value]:
@@ -75,7 +93,7 @@ def _kind(value: Value, old: Value, new: Value) -> str | None:
     if owner.name == "stablehlo.subtract" and operands == [old, new]:
         return "sub"
     if operands in ([old, new], [new, old]):
-        return _KINDS.get(owner.name)
+        return KINDS.get(owner.name)
     return None
 
 

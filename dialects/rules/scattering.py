@@ -2,20 +2,23 @@
 
 XLA drops a window of updates that leaves the operand anywhere, where a gather would move it. The cotangent of
 such updates is zero: what a gather brings for them is masked, unless the indices are seen to stay inside.
-Where windows meet, `set` asks which update won, by scattering their numbers, as JAX does.
+Where windows meet, `set` asks which update won, by scattering their numbers, as JAX does. Factors that may meet
+and bodies of any other kind are differentiated as programs of other operations (see `folding`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Flags, Functions, Record, Site, Tangents, structured
 from mycc.dialects.rules import regions
+from mycc.dialects.rules.folding import expand_scatter, is_unique
+from mycc.dialects.rules.functions import call_augment, call_depends, call_forward, call_reverse
 from mycc.dialects.rules.windows import Windows
 from mycc.dialects.types import element_type, is_differentiable, shape_of, tensor
 
@@ -85,7 +88,7 @@ class _Scatter:
     @property
     def unique(self) -> bool:
         """Whether no element is updated twice."""
-        return _flag(self.site.op, "unique_indices") or self.windows.single(self.source.type.shape)
+        return is_unique(self.site.op)
 
     def put(self, x: Value | None, updates: Value | None, body: Body) -> Value:
         """Scatter other updates into another operand; zeros where there is none."""
@@ -131,15 +134,6 @@ class _Scatter:
         element = ops.element_of(out)
         return stay, taken, self.put(ops.convert(stay, element), ops.convert(taken, element), ops.add)
 
-    def require_unique(self) -> None:
-        """Refuse the derivative of factors that may meet: it would need the product of the others."""
-        if not self.unique:
-            raise regions.unsupported(
-                self.site.op,
-                "differentiate",
-                "updates that multiply may meet at one element; pass unique_indices=True if they do not",
-            )
-
 
 def _select(mask: Value, x: Value) -> Value:
     return ops.select(mask, x, ops.full_like(x, 0))
@@ -165,7 +159,6 @@ def _push(scatter: _Scatter, x: Value | None, updates: Value | None) -> Value:
         if updates is None:
             assert moved is not None
             return moved
-        scatter.require_unique()
         return scatter.put(moved, ops.mul(updates, scatter.take(scatter.x)), ops.add)
     stay, taken, ties = scatter.choice()
     left = None if x is None else _select(stay, x)
@@ -176,11 +169,13 @@ def _push(scatter: _Scatter, x: Value | None, updates: Value | None) -> Value:
 
 
 def _forward(site: Site, tangents: Tangents) -> Tangents:
+    if _general(site.op, site.active):
+        return call_forward(site, tangents)
     found: Tangents = []
     for scatter in _scatters(site):
         x, updates = tangents[scatter.index], tangents[scatter.update]
         active = is_differentiable(scatter.type_) and not (x is None and updates is None)
-        found.append(_push(_checked(scatter), x, updates) if active else None)
+        found.append(_push(scatter, x, updates) if active else None)
     return found
 
 
@@ -197,7 +192,6 @@ def _pull_operand(scatter: _Scatter, cotangent: Value) -> Value:
 
 def _pull_updates(scatter: _Scatter, cotangent: Value) -> Value:
     if scatter.kind == "mul":
-        scatter.require_unique()
         return scatter.kept(scatter.take(ops.mul(cotangent, scatter.x)))
     if scatter.kind == "set" and not scatter.unique:
         # An update that is dropped never finds its own number, so that this masks it as well.
@@ -222,10 +216,12 @@ def _pull(scatter: _Scatter, cotangent: Value) -> tuple[Value | None, Value | No
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
+    if _general(site.op, site.active):
+        return call_reverse(site, cotangents)
     found: Tangents = [None] * site.inputs
     for scatter, cotangent in zip(_scatters(site), cotangents, strict=True):
         if cotangent is not None and (site.active[scatter.index] or site.active[scatter.update]):
-            found[scatter.index], found[scatter.update] = _pull(_checked(scatter), cotangent)
+            found[scatter.index], found[scatter.update] = _pull(scatter, cotangent)
     return found
 
 
@@ -237,22 +233,28 @@ def _scatters(site: Site) -> list[_Scatter]:
     return [_Scatter(site, i, kind, windows) for i, kind in enumerate(regions.kinds(site.op))]
 
 
-def _checked(scatter: _Scatter) -> _Scatter:
-    if scatter.kind not in ("add", "sub", "mul", "min", "max", "set"):
-        raise regions.unsupported(
-            scatter.site.op,
-            "differentiate",
-            f"its body is none of add, subtract, multiply, min, max or set in result {scatter.index}; "
-            "give its function a derivative of its own with mycc.custom_jvp",
+def _general(op: ir.Operation, active: Flags) -> bool:
+    """Whether a scatter is differentiated as its expansion: its body is of no kind, or active factors may meet."""
+    updates = len(op.results) + 1
+    for i, kind in enumerate(regions.kinds(op)):
+        known = kind in regions.SCATTERED and not (
+            kind == "mul" and active[updates + i] and not is_unique(op)
         )
-    return scatter
+        if not known and is_differentiable(op.results[i].type):
+            return True
+    return False
+
+
+def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
+    return call_augment(site, operands) if _general(site.op, site.active) else None
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+    if _general(op, active):
+        return call_depends(functions, op, active)
     updates = len(op.results) + 1
     return tuple(
-        any(active) if kind is None else active[i] or active[updates + i]
-        for i, kind in enumerate(regions.kinds(op))
+        kind is not None and (active[i] or active[updates + i]) for i, kind in enumerate(regions.kinds(op))
     )
 
 
@@ -265,4 +267,6 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     return list(copy.results), [True] * count
 
 
-RECORDS: tuple[Record, ...] = (structured("stablehlo.scatter", _forward, _reverse, _batch, depends=_depends),)
+_SCATTER = structured("stablehlo.scatter", _forward, _reverse, _batch, augment=_augment, depends=_depends)
+
+RECORDS: tuple[Record, ...] = (replace(_SCATTER, expand=expand_scatter),)

@@ -1,7 +1,6 @@
 """Records: operations that make, move, cut and join elements. All are linear, or have no operand at all.
 
-Dynamic shapes (``dynamic_iota``, ``dynamic_reshape``, ``set_dimension_size``, ...) are resolved before these
-rules by ``stablehlo-refine-shapes`` and ``stablehlo-canonicalize-dynamism``; tuples are outside of mycc.
+Operations with shapes as operands are in `dynamic`; what has no static shape, and tuples, is outside of mycc.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ def _operand_shape(site: Site) -> tuple[int, ...]:
     return tuple(site.op.operands[0].type.shape)
 
 
-def _unbatched(site: Batched) -> Batch:
+def unbatched(site: Batched) -> Batch:
     """An operation whose result is the same for the whole batch."""
     return list(ops.rebuild(site.op, site.operands).results), [False] * len(site.op.results)
 
@@ -188,8 +187,8 @@ def _concatenate_oracle(*arrays: Any) -> Any:
 
 
 RECORDS: tuple[Record, ...] = (
-    inactive("stablehlo.constant", _unbatched, dtypes="fciub", cheap=True),
-    inactive("stablehlo.iota", _unbatched, dtypes="fciu", cheap=True),
+    inactive("stablehlo.constant", unbatched, dtypes="fciub", cheap=True),
+    inactive("stablehlo.iota", unbatched, dtypes="fciu", cheap=True),
     linear("stablehlo.broadcast_in_dim", _broadcast_transpose, _broadcast_batch, dtypes="fciub", cheap=True),
     linear(
         "stablehlo.reshape", _reshape_transpose, _reshape_batch, oracle=np.reshape, dtypes="fciub", cheap=True

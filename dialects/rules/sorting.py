@@ -25,13 +25,13 @@ def _along(rank: int, dim: int) -> Windows:
     return Windows((), (dim,), others, others, (dim,), rank)
 
 
-def _take(x: Value, places: Value, dim: int) -> Value:
+def take_along(x: Value, places: Value, dim: int) -> Value:
     """The elements of ``x`` at places along a dimension."""
     shape = shape_of(x)
     return ops.gather(x, places, _along(len(shape), dim).gather(), [min(1, n) for n in shape])
 
 
-def _put(updates: Value, places: Value, dim: int, type_: ir.Type) -> Value:
+def put_along(updates: Value, places: Value, dim: int, type_: ir.Type) -> Value:
     """Zeros of a type, with updates at distinct places along a dimension."""
     windows = _along(len(type_.shape), dim)
     return ops.scatter(ops.full(type_, 0), places, updates, windows.scatter(), ops.add, unique=True)
@@ -88,7 +88,7 @@ def _places(site: Site) -> Value:
 def _forward(site: Site, tangents: Tangents) -> Tangents:
     places, dim = _places(site), _dimension(site.op)
     count = len(site.op.operands)
-    return [None if tangent is None else _take(tangent, places, dim) for tangent in tangents[:count]]
+    return [None if tangent is None else take_along(tangent, places, dim) for tangent in tangents[:count]]
 
 
 def _reverse(site: Site, cotangents: Tangents) -> Tangents:
@@ -96,7 +96,7 @@ def _reverse(site: Site, cotangents: Tangents) -> Tangents:
     found: Tangents = [None] * site.inputs
     for i, (cotangent, operand) in enumerate(zip(cotangents, site.op.operands, strict=True)):
         if cotangent is not None and site.active[i]:
-            found[i] = _put(cotangent, places, dim, operand.type)
+            found[i] = put_along(cotangent, places, dim, operand.type)
     return found
 
 
@@ -121,13 +121,15 @@ def _top_places(site: Site) -> Value:
 
 def _top_forward(site: Site, tangents: Tangents) -> Tangents:
     x = tangents[0]
-    return [None if x is None else _take(x, _top_places(site), len(shape_of(x)) - 1), None]
+    return [None if x is None else take_along(x, _top_places(site), len(shape_of(x)) - 1), None]
 
 
 def _top_reverse(site: Site, cotangents: Tangents) -> Tangents:
     type_ = site.op.operands[0].type
     cotangent = cotangents[0]
-    return [None if cotangent is None else _put(cotangent, _top_places(site), len(type_.shape) - 1, type_)]
+    return [
+        None if cotangent is None else put_along(cotangent, _top_places(site), len(type_.shape) - 1, type_)
+    ]
 
 
 def _top_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:

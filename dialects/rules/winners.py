@@ -115,12 +115,12 @@ def _index_result(op: ir.Operation, index: int) -> int | None:
     selected = regions.selections(op)
     value = _selection(op, index)
     for k, operand in enumerate(list(op.operands)[: len(op.results)]):
-        if selected[k] and _counts(operand, dims[0]) and _follows(op, _selection(op, k), value, k, index):
+        if selected[k] and counts(operand, dims[0]) and _follows(op, _selection(op, k), value, k, index):
             return k
     return None
 
 
-def _counts(value: Value, dim: int) -> bool:
+def counts(value: Value, dim: int) -> bool:
     """Whether a value is 0, 1, 2, ... along a dimension."""
     owner = value.owner
     if isinstance(owner, ir.Block):
@@ -129,7 +129,7 @@ def _counts(value: Value, dim: int) -> bool:
         return bool(owner.attributes["iota_dimension"].value == dim)
     if owner.name == "stablehlo.broadcast_in_dim":
         spread = tuple(owner.attributes["broadcast_dimensions"])
-        return dim in spread and _counts(owner.operands[0], spread.index(dim))
+        return dim in spread and counts(owner.operands[0], spread.index(dim))
     return False
 
 

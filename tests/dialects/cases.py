@@ -272,13 +272,15 @@ def transforms_left(module: ir.Module) -> bool:
 
 
 def expand(module: ir.Module) -> None:
-    """Run autodiff and batch until no transform operation is left, then legalize CHLO."""
+    """Run autodiff and batch until no transform operation is left, then expand what XLA may not know."""
     for _ in range(10):
         if not transforms_left(module):
             break
         Pipeline([Autodiff(), Batch()]).run(module)
     assert not transforms_left(module), f"transforms left:\n{module}"
-    Pipeline.parse("inline,symbol-dce,func.func(chlo-legalize-to-stablehlo,canonicalize),cse").run(module)
+    Pipeline.parse("expand,inline,symbol-dce,func.func(chlo-legalize-to-stablehlo,canonicalize),cse").run(
+        module
+    )
 
 
 # The checks compile many operations and run them once.

@@ -25,7 +25,6 @@ from harness import (
 )
 
 from mycc.dialects import ops
-from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
 
@@ -314,31 +313,6 @@ def test_emission() -> None:
     assert names(pulled_back(fold("add", (3, 4), (1,)))) == ["broadcast_in_dim"]
     assert "while" not in names(pulled_back(fold("mul", (8,), (0,))))
     assert names(pulled_back(fold("mul", (2,), (0,)))).count("multiply") == 1
-
-
-def sum_of_squares() -> Case:
-    def build(x: Value) -> Value:
-        return ops.reduce(x, scalar(x, 0), [0], lambda a, b: ops.add(a, ops.mul(b, b)))
-
-    return Case("sum-of-squares", build, sampler(((3,), float)), lambda x: (x * x).sum())
-
-
-def test_general_bodies() -> None:
-    check_values([sum_of_squares()])
-    check_batch([sum_of_squares()])
-    for derived in (pulled_back, lambda case: tangents(case, [np.ones(3)], [np.ones(3)])):
-        with pytest.raises(
-            UnsupportedOperationError, match=r"cannot differentiate 'stablehlo.reduce'.*custom_jvp"
-        ):
-            derived(sum_of_squares())
-
-
-def test_batched_initial_value_of_a_general_body() -> None:
-    def build(x: Value, start: Value) -> Value:
-        return ops.reduce(x, start, [0], lambda a, b: ops.add(a, ops.mul(b, b)))
-
-    with pytest.raises(UnsupportedOperationError, match=r"cannot batch 'stablehlo.reduce'"):
-        check_batch([Case("from", build, sampler(((3,), float), ((), float)))])
 
 
 @pytest.mark.exhaustive
