@@ -9,14 +9,17 @@ from mycc.dialects.rules import (
     contraction,
     control,
     elementwise,
+    fourier,
     functions,
     indexing,
+    lapack,
     parts,
     reduction,
     scattering,
     shape,
     sorting,
     special,
+    triangular,
 )
 
 __all__ = ["RECORDS"]
@@ -37,6 +40,9 @@ RECORDS: dict[str, Record] = {
         sorting,
         control,
         functions,
+        fourier,
+        triangular,
+        lapack,
     )
     for record in kind.RECORDS
 }
