@@ -186,8 +186,8 @@ def lu(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Lin
         return [None] * 3
     factors, (m, n) = site.out, da.shape[-2:]
     lead = da.shape[:-2]
-    lower = _square(triangle(factors, True, strict=True), m, lead)
-    upper = _square(triangle(factors, False), n, lead)
+    lower = _square(triangle(factors, True, strict=True), m, lead, 0)
+    upper = _square(triangle(factors, False), n, lead, min(m, n))
     ones = ops.full_like(site.result(1), 1)
     order = lapack.permutation(ops.sub(site.result(1), ones), m)
     inner = da.left(permutation_matrix(order, ops.element_of(factors)))
@@ -199,14 +199,14 @@ def lu(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Lin
     ]
 
 
-def _square(x: Value, size: int, lead: Sequence[int]) -> Value:
-    """A triangle cut or padded to a square, with ones on the part of the diagonal that was not there."""
+def _square(x: Value, size: int, lead: Sequence[int], start: int) -> Value:
+    """A triangle cut or padded to a square, with ones on the diagonal from a place on."""
     rank, shape = len(x.type.shape), shape_of(x)
     x = ops.slice_(x, [0] * rank, [*lead, *(min(n, size) for n in shape[-2:])])
     rows, columns = x.type.shape[-2:]
     x = ops.pad(x, ops.zero_of(x), [0] * rank, [0] * (rank - 2) + [size - rows, size - columns], [0] * rank)
     beyond = np.zeros((size, size), np.bool_)
-    missing = np.arange(min(shape[-2:]), size)
+    missing = np.arange(start, size)
     beyond[missing, missing] = True
     return ops.select(mask(x.type, beyond), ops.full_like(x, 1), x)
 
