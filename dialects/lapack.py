@@ -234,3 +234,33 @@ def permutation(pivots: Value, size: int) -> Value:
         return ops.compare("LT", i, ops.full_like(i, count))
 
     return ops.while_([zero, rows, pivots], unfinished, step)[1]
+
+
+# ---- Forms without derivatives ---------------------------------------------------------------------
+
+
+def schur(a: Value, vectors: bool) -> tuple[Value, Value, Value]:
+    """The Schur form T of A = Z T Zᴴ, Z, and info."""
+    shape, dtype = shape_of(a)[-2:], dtype_of(a.type)
+    values = [(shape[:1], dtype)] * (1 if dtype.kind == "c" else 2)
+    results = [(shape, dtype), (shape, dtype), *values, ((), _INFO), ((), _INFO)]
+    options = {"mode": "V" if vectors else "N", "sort": "N"}
+    found = call("gees", [a], results, options, {0: 0})
+    return found[0], found[1], found[-1]
+
+
+def hessenberg(a: Value) -> tuple[Value, Value, Value]:
+    """H on and above the first subdiagonal, reflectors below, their factors, and info."""
+    shape, dtype = shape_of(a)[-2:], dtype_of(a.type)
+    results = [(shape, dtype), ((shape[0] - 1,), dtype), ((), _INFO)]
+    packed, taus, info = call("gehrd", [a], results, {"low": 1, "high": shape[0]}, {0: 0})
+    return packed, taus, info
+
+
+def tridiagonal(a: Value, lower: bool) -> tuple[Value, Value, Value, Value, Value]:
+    """The reflectors in one triangle, diagonal, off-diagonal, the reflectors' factors, and info."""
+    (n, _), dtype = shape_of(a)[-2:], dtype_of(a.type)
+    real = _parts(dtype)[0]
+    results = [((n, n), dtype), ((n,), real), ((n - 1,), real), ((n - 1,), dtype), ((), _INFO)]
+    packed, d, e, taus, info = call("sytrd", [a], results, {"uplo": "L" if lower else "U"}, {0: 0})
+    return packed, d, e, taus, info

@@ -6,6 +6,7 @@ from mycc.dialects.record import Record
 from mycc.dialects.rules import (
     broadcasts,
     choice,
+    composed,
     contraction,
     control,
     elementwise,
@@ -43,6 +44,7 @@ RECORDS: dict[str, Record] = {
         fourier,
         triangular,
         lapack,
+        composed,
     )
     for record in kind.RECORDS
 }
