@@ -39,7 +39,7 @@ from mycc.numpy.grids import eye
 from mycc.numpy.joining import concatenate
 from mycc.numpy.reductions import max, sum
 from mycc.numpy.rounding import ceil
-from mycc.numpy.searching import where
+from mycc.numpy.selection import where
 from mycc.numpy.shapes import atleast_2d, expand_dims, ravel, squeeze
 from mycc.numpy.transcendental import log2
 from mycc.source import user_line
