@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,9 @@ from harness import (
     sampler,
     tangent_of,
 )
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from mycc.dialects import lapack, ops
-from mycc.dialects.mlir import hlo, ir
+from mycc.dialects.mlir import ir
 from mycc.dialects.rules.decompositions import inverse
 from mycc.dialects.rules.fourier import fft
 from mycc.dialects.rules.linear_maps import herm, matmul, triangle, triangular_solve

@@ -14,6 +14,7 @@ from mycc.numpy.complexes import imag, real
 from mycc.numpy.creation import cast
 from mycc.numpy.linalg.solving import inv
 from mycc.numpy.reductions import max, min, sum
+from mycc.numpy.selection import where
 from mycc.numpy.shapes import expand_dims, moveaxis, ravel, shaped
 from mycc.numpy.support import axis_of, inexact_dtype
 from mycc.numpy.transcendental import sqrt
@@ -37,13 +38,19 @@ def _squares(x: Array) -> Array:
     return square(real(x)) + square(imag(x))
 
 
+def _root(total: Array) -> Array:
+    """The square root, with the derivative 0 at 0."""
+    null = total == 0
+    return where(null, 0, sqrt(where(null, 1, total)))
+
+
 def _unknown(name: str, order: Any, what: str) -> ValueError:
     return ValueError(f"{user_line()}: {name} got ord={order!r}, which is no norm of {what}")
 
 
 def _vector(name: str, x: Array, axis: Any, order: Order, keepdims: bool) -> Array:
     if order is None or order == 2:
-        return sqrt(sum(_squares(x), axis, keepdims=keepdims))
+        return _root(sum(_squares(x), axis, keepdims=keepdims))
     if isinstance(order, str):
         raise _unknown(name, order, "a vector")
     size = abs(x)
@@ -61,7 +68,7 @@ def _vector(name: str, x: Array, axis: Any, order: Order, keepdims: bool) -> Arr
 def _matrix(name: str, x: Array, axes: tuple[int, int], order: Order, keepdims: bool) -> Array:
     rows, columns = axes
     if order is None or order == "fro":
-        return sqrt(sum(_squares(x), axes, keepdims=keepdims))
+        return _root(sum(_squares(x), axes, keepdims=keepdims))
     if order in (1, -1, math.inf, -math.inf):
         inner, outer = (rows, columns) if order in (1, -1) else (columns, rows)
         sums = sum(abs(x), inner, keepdims=True)
