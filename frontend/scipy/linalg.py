@@ -325,7 +325,7 @@ def expm(A: ArrayLike, *, upper_triangular: bool = False, max_squarings: int = 1
     if 0 in value.shape:
         return value
     size = max(sum(abs(value), -2), -1)
-    squarings = cast(_ceil_log2(divide(size, bound)), np.int32)
+    squarings = cast(_ceil_log2(divide(size, bound)), np.dtype(np.int32))
     squarings = where(squarings > 0, squarings, 0)
     scale = cast(2.0 ** cast(negative(squarings), size.dtype), value.dtype)
     a = multiply(value, expand_dims(scale, (-1, -2)))

@@ -233,7 +233,7 @@ def matrix_rank(
     """
 
     if len(abstractify(M).shape) < 2:
-        return cast(any(not_equal(M, 0)), np.int32)
+        return cast(any(not_equal(M, 0)), np.dtype(np.int32))
     value = matrix("matrix_rank", M, square=hermitian)
     if hermitian:
         s = ops.abs_(eigh_values(symmetrized(value), True, False)[1])

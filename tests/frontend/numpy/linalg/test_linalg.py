@@ -269,6 +269,10 @@ def test_empty_matrices(shape: tuple[int, ...], compare: Any) -> None:
     )
 
 
+def test_rank_of_a_vector() -> None:
+    assert (int(linalg.matrix_rank(np.zeros(3))), int(linalg.matrix_rank(np.ones(3)))) == (0, 1)
+
+
 def test_dtypes() -> None:
     assert linalg.solve(np.eye(2, dtype=np.int32), np.ones(2, np.int32)).dtype == np.float32
     assert linalg.eigvals(np.eye(2, dtype=np.float32)).dtype == np.complex64
