@@ -18,6 +18,7 @@ from mycc.dialects import lapack, ops
 from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.rules import composed, linear_maps
+from mycc.dialects.rules.elementwise import is_complex
 from mycc.dialects.types import dtype_of, element_type, shape_of, tensor
 from mycc.dtypes import kind_of, part_of
 from mycc.emit import broadcast, convert
@@ -252,7 +253,7 @@ def triangular_solve(
             f"and fit the {'rows' if left_side else 'columns'} of the second"
         )
     if conjugate_a and not transpose_a:
-        x = ops.conj(x) if linear_maps.is_complex(x) else x
+        x = ops.conj(x) if is_complex(x) else x
     transpose = ("ADJOINT" if conjugate_a else "TRANSPOSE") if transpose_a else "NO_TRANSPOSE"
     found = solve_value(x, y, left=left_side, lower=lower, unit=unit_diagonal, transpose=transpose)
     return array(found)

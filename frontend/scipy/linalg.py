@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from mycc.api import operation
+from mycc.api import lift, operation
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.rules import linear_maps
 from mycc.dialects.rules.decompositions import permutation_matrix
+from mycc.dialects.rules.elementwise import is_complex
 from mycc.dialects.types import shape_of
 from mycc.dtypes import part_of
 from mycc.indexing import take
@@ -186,8 +187,8 @@ def _lu_solve(factors: ArrayLike, pivots: ArrayLike, b: ArrayLike, trans: int) -
         raise ValueError(f"{user_line()}: lu_solve got trans={trans!r}; it takes 0, 1 or 2")
     value = matrix("lu_solve", factors, square=True)
     right, vector = _columns(b)
-    order = lax_linalg.lu_pivots_to_permutation(pivots, shape_of(value)[-1])
-    exchange = array(permutation_matrix(order._value, ops.element_of(value)))
+    order, _ = lift(lax_linalg.lu_pivots_to_permutation(pivots, shape_of(value)[-1]))
+    exchange = array(permutation_matrix(order, ops.element_of(value)))
     if trans == 0:
         x = solve_triangular(array(value), matmul(exchange, right), 0, True, True)
         x = solve_triangular(array(value), x, 0, False)
@@ -232,7 +233,7 @@ def lu(a: ArrayLike, permute_l: bool = False, overwrite_a: bool = False, check_f
     exchange = linear_maps.matrix_transpose(permutation_matrix(order, ops.element_of(value)))
     if permute_l:
         return matmul(array(exchange), array(lower)), array(upper)
-    real = exchange if not linear_maps.is_complex(exchange) else ops.real(exchange)
+    real = exchange if not is_complex(exchange) else ops.real(exchange)
     return array(real), array(lower), array(upper)
 
 
@@ -271,13 +272,13 @@ def svd(
 @operation
 def eigh(
     a: ArrayLike,
-    b: None = None,
+    b: Any = None,
     lower: bool = True,
     eigvals_only: bool = False,
     overwrite_a: bool = False,
     overwrite_b: bool = False,
     turbo: bool = True,
-    eigvals: None = None,
+    eigvals: Any = None,
     type: int = 1,
     check_finite: bool = True,
 ) -> Any:

@@ -72,7 +72,7 @@ def _matrix(name: str, x: Array, axes: tuple[int, int], order: Order, keepdims: 
     if order in (1, -1, math.inf, -math.inf):
         inner, outer = (rows, columns) if order in (1, -1) else (columns, rows)
         sums = sum(abs(x), inner, keepdims=True)
-        found = (max if order > 0 else min)(sums, outer, keepdims=True)  # type: ignore[operator]
+        found = (max if order > 0 else min)(sums, outer, keepdims=True)
         return found if keepdims else _dropped(found, axes)
     if order not in (2, -2, "nuc"):
         raise _unknown(name, order, "a matrix")

@@ -78,7 +78,7 @@ def matrix_power(a: ArrayLike, n: int) -> Array:
             result = base if result is None else matmul(result, base)
         exponent >>= 1
         if not exponent:
-            return matmul(result, eye(shape[-1], dtype=dtype)) if result is a else result  # type: ignore[no-any-return]
+            return matmul(result, eye(shape[-1], dtype=dtype)) if result is a else result
         base = matmul(base, base)
 
 
