@@ -30,6 +30,8 @@ __all__ = [
     "permutation",
     "qr_packed",
     "svd",
+    "takes",
+    "triangular_solve",
     "with_config",
 ]
 
@@ -127,6 +129,13 @@ def with_config(op: ir.Operation, options: Mapping[str, str | int]) -> dict[str,
     return {name: _config(config_of(op) | dict(options))}
 
 
+def takes(x: Value) -> bool:
+    """Whether LAPACK has a type for a tensor's elements, and there are any."""
+    type_ = x.type
+    dtype = dtype_of(type_)
+    return dtype.name in _PREFIXES and 0 not in type_.shape
+
+
 # ---- Routines ------------------------------------------------------------------------------------
 
 
@@ -142,6 +151,17 @@ def cholesky(a: Value, lower: bool) -> tuple[Value, Value]:
     results = [(shape, dtype), ((), _INFO)]
     factor, info = call("potrf", [a], results, {"uplo": "L" if lower else "U"}, {0: 0})
     return factor, info
+
+
+def triangular_solve(a: Value, b: Value, *, left: bool, lower: bool, unit: bool, transpose: str) -> Value:
+    """The solution x of ``op(a) x = b``, or of ``x op(a) = b``; op is N, T or C (the adjoint)."""
+    options = {
+        "side": "L" if left else "R",
+        "uplo": "L" if lower else "U",
+        "diag": "U" if unit else "N",
+        "trans_x": transpose,
+    }
+    return call("trsm", [a, b], [(shape_of(b)[-2:], dtype_of(b.type))], options, {0: 1})[0]
 
 
 def eigh(a: Value, lower: bool, vectors: bool = True) -> tuple[Value, Value, Value]:

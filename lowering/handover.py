@@ -7,12 +7,15 @@ from typing import Any
 from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
+from mycc.passes.host import REPLACED, HostLapack
 
 __all__ = ["check_handover"]
 
 
-def check_handover(module: ir.Module) -> Any:
+def check_handover(module: ir.Module, host: bool = False) -> Any:
     """Checks that a module can be compiled, and returns its entry function ``main``.
+
+    For the host, LAPACK gets what it has routines for.
 
     Raises:
         PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; or a
@@ -27,21 +30,32 @@ def check_handover(module: ir.Module) -> Any:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
     calls: dict[str, dict[str, ir.Operation]] = {}
+    solvers = False
     for name, function in functions.items():
-        calls[name] = _scan(function)
+        calls[name], some = _scan(function)
+        solvers |= some
     _refuse_cycles(calls)
+    if solvers and host:
+        HostLapack().run(module)
+        pjrt.register_cpu_kernels()
     return entry
 
 
-def _scan(function: Any) -> dict[str, ir.Operation]:
-    """The functions that one calls, each with a call; on the way, custom calls are checked."""
+def _scan(function: Any) -> tuple[dict[str, ir.Operation], bool]:
+    """The functions that one calls, each with a call, and whether LAPACK may solve something in it.
+
+    On the way, custom calls are checked.
+    """
     found: list[tuple[str, Any]] = []
+    solvers: list[str] = []
 
     # An exception would leave the walk as a RuntimeError, so what is found is looked at afterwards.
     def visit(op: Any) -> ir.WalkResult:
         name = op.name
         if name == "func.call" or name == "stablehlo.custom_call":
             found.append((name, op))
+        elif name in REPLACED:
+            solvers.append(name)
         return ir.WalkResult.ADVANCE
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
@@ -51,7 +65,7 @@ def _scan(function: Any) -> dict[str, ir.Operation]:
             calls.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
         else:
             _check_target(op)
-    return calls
+    return calls, bool(solvers)
 
 
 def _check_target(op: Any) -> None:

@@ -6,6 +6,7 @@ from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
 from mycc.passes.fuse import Fuse
+from mycc.passes.host import HostLapack
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
@@ -19,6 +20,7 @@ PASSES: tuple[type[Pass], ...] = (
     Resolve,
     Simplify,
     Fuse,
+    HostLapack,
 )
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of
