@@ -132,7 +132,15 @@ def _numbers(rng: np.random.Generator, type_: ir.Type) -> Any:
     return np.asarray(x).astype(dtype)
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("cholesky", "eigh complex", "svd tall", "qr", "lu wide", "solve", "eig", "irfft2")
+
+
+def some(names: Any, quick: Any) -> list[Any]:
+    """The quick ones, and the others among the long sweeps."""
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.exhaustive) for name in names]
+
+
+@pytest.mark.parametrize("name", some(CASES, QUICK))
 def test_derivatives(name: str) -> None:
     f, args = CASES[name]
     foreign, rng, n = Foreign(f, args), np.random.default_rng(11), len(args)
@@ -157,7 +165,7 @@ def test_derivatives(name: str) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-9 * scale)
 
 
-@pytest.mark.parametrize("name", [*CASES, *BATCHED_ONLY])
+@pytest.mark.parametrize("name", some([*CASES, *BATCHED_ONLY], [*QUICK[::2], *BATCHED_ONLY]))
 def test_batching(name: str) -> None:
     f, args = (CASES | BATCHED_ONLY)[name]
     foreign, rng = Foreign(f, args), np.random.default_rng(12)
