@@ -77,7 +77,7 @@ def compile_module(
         >>> executable.out_avals
         [AbstractValue((2,), float32)]
     """
-    entry = check_handover(module, host=devices[0].platform == "cpu")
+    entry = check_handover(module, devices[0].platform)
     in_avals = [_abstract(type_) for type_ in entry.type.inputs]
     found = [_abstract(type_) for type_ in entry.type.results]
     if donated:

@@ -196,7 +196,7 @@ def lstsq(
         a: a matrix (m, n).
         b: a vector (m,) or a matrix (m, k).
         rcond: singular values up to this times the largest count as 0; by default max(m, n) times the precision.
-        numpy_resid: has an effect in JAX; here residuals are always (k,) or (1,): zeros or NaN do not stand for none.
+        numpy_resid: has no effect: residuals are always there, as in JAX by default.
 
     Returns:
         x; the sums of squares of what is left, per column; the rank, int32; the singular values.

@@ -11,6 +11,9 @@ import scipy.linalg as sl
 import mycc
 import mycc.lax as lax
 import mycc.numpy as mnp
+from mycc.dialects.errors import PassError
+from mycc.dialects.mlir import context, ir
+from mycc.lowering.handover import check_handover
 from mycc.scipy import linalg
 
 RNG = np.random.default_rng(4)
@@ -173,3 +176,12 @@ def test_smallest_matrices(n: int) -> None:
         for found in getattr(lax.linalg, name)(x):
             assert np.asarray(found).shape[0] in (n, max(n - 1, 0))
     assert linalg.expm(x).shape == (n, n)
+
+
+def test_lapack_off_the_host_says_so() -> None:
+    text = mycc.jit(lax.linalg.lu).lower(np.eye(2)).as_text()
+    with context:
+        module = ir.Module.parse(text)
+    with pytest.raises(PassError, match=r"lapack_dgetrf_ffi .* not on cuda; move the arrays there"):
+        check_handover(module, "cuda")
+    check_handover(module, "cpu")
