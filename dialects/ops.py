@@ -226,7 +226,7 @@ def abs_(x: Value) -> Value:
 def dense(value: np.ndarray[Any, Any]) -> ir.Attribute:
     """The ``dense<...>`` attribute that holds an array's elements."""
     element = element_type(value.dtype)
-    if value.size == 0:
+    if value.size == 0 and value.dtype.kind != "c":
         return ir.Attribute.parse(f"dense<> : {tensor(value.shape, element)}", context=context)
     # The bindings read a buffer of one element as a splat of the whole shape.
     buffer = value.reshape(-1)[:1] if not any(value.strides) else np.ascontiguousarray(value)

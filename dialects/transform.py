@@ -111,12 +111,12 @@ def match(op: ir.Operation) -> Transform | None:
 
 
 def target_of(op: ir.Operation) -> str:
-    """The name under which an operation's record is kept: its own, or a mycc custom call's target."""
+    """The name under which an operation's record is kept: its own, or the target of a custom call that has one."""
     name: str = op.name
     if name != "stablehlo.custom_call":
         return name
     target: str = op.attributes["call_target_name"].value
-    return target if target.startswith("mycc.") else name
+    return target if target.startswith(("mycc.", "lapack_")) else name
 
 
 def axis_name_of(op: ir.Operation) -> str | None:

@@ -20,12 +20,15 @@ TESTS = {
     "callbacks": "frontend/test_callbacks.py, passes/autodiff/callbacks.mlir",
     "choice": "test_elementwise",
     "collectives": "test_collectives",
+    "composed": "test_linalg",
     "contraction": "test_contraction",
     "control": "passes/autodiff/control.mlir, passes/batch/control.mlir",
     "dynamic": "test_rewrites",
     "elementwise": "test_elementwise",
+    "fourier": "test_linalg",
     "functions": "passes/autodiff, passes/batch",
     "indexing": "test_indexing",
+    "lapack": "test_linalg, test_foreign_linalg",
     "loops": "frontend/test_loop_derivatives.py, passes/autodiff/loops.mlir",
     "parts": "test_elementwise",
     "ragged": "test_rewrites",
@@ -37,11 +40,15 @@ TESTS = {
     "sorting": "test_sorting",
     "special": "test_elementwise",
     "targets": "test_targets",
+    "triangular": "test_linalg",
 }
 """Where the records of each file are tested, in ``tests/dialects`` or from ``tests``."""
 
 _LOOP = ("zero", "zero", "in a loop")
 _SHARDS = ("error", "error", "error")
+
+_PLAIN = {"gees", "gehrd", "sytrd", "hetrd", "geqp3", "ormqr", "unmqr", "gtsv"}
+"""LAPACK's routines that have no derivative here."""
 
 DIFFERENT = {
     "chlo._asin_acos_kernel": ("error", "error", "yes"),
@@ -50,6 +57,11 @@ DIFFERENT = {
     "stablehlo.custom_call": ("error", "error", "in a loop"),
     "stablehlo.rng_bit_generator": _LOOP,
     **{name: _LOOP for name in RECORDS if "threefry" in name},
+    **{
+        name: ("error", "error", "yes")
+        for name in RECORDS
+        if name.startswith("lapack_") and name[8:-4] in _PLAIN
+    },
     **{name: _SHARDS for name in RECORDS if name.endswith(("Shape", "ShardShape"))},
 }
 """Forward, reverse and batch, where they are not what the kind says."""

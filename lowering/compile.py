@@ -88,7 +88,7 @@ def compile_module(
     prepared = callbacks.prepare(module, devices[0].platform)
     if prepared is not None:
         module = prepared.module
-    entry = check_handover(module)
+    entry = check_handover(module, devices[0].platform)
     in_avals = [_abstract(type_) for type_ in entry.type.inputs]
     found = [_abstract(type_) for type_ in entry.type.results]
     if donated:

@@ -9,16 +9,19 @@ from mycc.dialects.errors import PassError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
+from mycc.passes.host import REPLACED, HostLapack
 
 __all__ = ["check_handover"]
 
 
-def check_handover(module: ir.Module) -> Any:
+def check_handover(module: ir.Module, platform: str | None = None) -> Any:
     """Checks that a module can be compiled, and returns its entry function ``main``.
 
+    Where the platform is ``cpu``, LAPACK gets what it has routines for.
+
     Raises:
-        PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; or a
-            transform operation of mycc was never expanded.
+        PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; a
+            transform operation of mycc was never expanded; or LAPACK is called, and the platform is another.
     """
     functions: dict[str, Any] = {}
     for op in module.body.operations:
@@ -29,21 +32,32 @@ def check_handover(module: ir.Module) -> Any:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
     calls: dict[str, dict[str, ir.Operation]] = {}
+    solvers = False
     for name, function in functions.items():
-        calls[name] = _scan(function)
+        calls[name], some = _scan(function, platform)
+        solvers |= some
     _refuse_cycles(calls)
+    if solvers and platform == "cpu":
+        HostLapack().run(module)
+        pjrt.register_cpu_kernels()
     return entry
 
 
-def _scan(function: Any) -> dict[str, ir.Operation]:
-    """The functions that one calls, each with a call; on the way, custom calls are checked."""
+def _scan(function: Any, platform: str | None) -> tuple[dict[str, ir.Operation], bool]:
+    """The functions that one calls, each with a call, and whether LAPACK may solve something in it.
+
+    On the way, custom calls are checked.
+    """
     found: list[tuple[str, Any]] = []
+    solvers: list[str] = []
 
     # An exception would leave the walk as a RuntimeError, so what is found is looked at afterwards.
     def visit(op: Any) -> ir.WalkResult:
         name = op.name
         if name == "func.call" or name == "stablehlo.custom_call":
             found.append((name, op))
+        elif name in REPLACED:
+            solvers.append(name)
         return ir.WalkResult.ADVANCE
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
@@ -52,11 +66,11 @@ def _scan(function: Any) -> dict[str, ir.Operation]:
         if name == "func.call":
             calls.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
         else:
-            _check_target(op)
-    return calls
+            _check_target(op, platform)
+    return calls, bool(solvers)
 
 
-def _check_target(op: Any) -> None:
+def _check_target(op: Any, platform: str | None) -> None:
     target = ir.StringAttr(op.attributes["call_target_name"]).value
     if target.startswith(PREFIX):
         raise PassError(
@@ -66,9 +80,14 @@ def _check_target(op: Any) -> None:
     if target.startswith("mycc."):
         raise PassError(
             f"{op.location}: {target} is still in the module and XLA cannot run it; "
-            "add the pass that expands it (autodiff, batch) to the pipeline"
+            "add the pass that expands it (autodiff, batch, resolve) to the pipeline"
         )
     if target.startswith("lapack_"):
+        if platform not in (None, "cpu"):
+            raise PassError(
+                f"{op.location}: {target} is a routine of LAPACK, which runs on the host and not on {platform}; "
+                "move the arrays there: mycc.device_put(x, mycc.devices('cpu')[0])"
+            )
         pjrt.register_cpu_kernels()
 
 

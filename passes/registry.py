@@ -8,6 +8,7 @@ from mycc.passes.batch import Batch
 from mycc.passes.check_nans import CheckNans
 from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
+from mycc.passes.host import HostLapack
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
@@ -23,6 +24,7 @@ PASSES: tuple[type[Pass], ...] = (
     Simplify,
     Fuse,
     CheckNans,
+    HostLapack,
 )
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of

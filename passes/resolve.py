@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from mycc.dialects.errors import TransformError
 from mycc.dialects.locations import describe
-from mycc.dialects.mlir import ir
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.rules.composed import EXPANSIONS
 from mycc.dialects.transform import axis_name_of, target_of
 from mycc.passes.base import Pass
 from mycc.passes.symbols import Symbols
@@ -16,12 +17,12 @@ __all__ = ["Resolve"]
 
 @dataclass(frozen=True)
 class Resolve(Pass):
-    """Drops stop_gradient markers, and refuses named collectives that no vmap has bound."""
+    """Drops stop_gradient markers, takes composed operations apart, and refuses named collectives that no vmap has bound."""
 
     name = "resolve"
 
     def run(self, module: ir.Module) -> None:
-        """Replace each marker by its operand."""
+        """Replace each marker by its operand, each composed operation by its parts."""
         symbols = Symbols(module)
         # What vmap was expanded from still names its axis, and is dead.
         for symbol in symbols.reachable():
@@ -31,6 +32,13 @@ class Resolve(Pass):
                     op.results[0].replace_all_uses_with(op.operands[0])
                     op.erase()
                     self.count("stop_gradient")
+                elif target in EXPANSIONS:
+                    with context, op.location, ir.InsertionPoint(op):
+                        parts = EXPANSIONS[target](op)
+                    for old, new in zip(op.results, parts, strict=True):
+                        old.replace_all_uses_with(new)
+                    op.erase()
+                    self.count("composed operations")
                 elif (
                     target.startswith("mycc.")
                     and axis_name_of(op) is not None

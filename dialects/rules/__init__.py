@@ -8,12 +8,15 @@ from mycc.dialects.rules import (
     callbacks,
     choice,
     collectives,
+    composed,
     contraction,
     control,
     dynamic,
     elementwise,
+    fourier,
     functions,
     indexing,
+    lapack,
     loops,
     parts,
     ragged,
@@ -25,6 +28,7 @@ from mycc.dialects.rules import (
     sorting,
     special,
     targets,
+    triangular,
 )
 
 __all__ = ["RECORDS"]
@@ -53,6 +57,10 @@ RECORDS: dict[str, Record] = {
         collectives,
         randomness,
         targets,
+        fourier,
+        triangular,
+        lapack,
+        composed,
     )
     for record in kind.RECORDS
 }

@@ -5,6 +5,9 @@ Nothing is promoted or broadcast but scalars; the functions of `mycc.numpy` are 
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mycc.lax.branches import cond, switch
 from mycc.lax.comparison import clamp, eq, ge, gt, le, lt, ne, select, select_n
 from mycc.lax.contraction import (
@@ -170,6 +173,9 @@ from mycc.lax.special import (
     zeta,
 )
 
+if TYPE_CHECKING:
+    from mycc.lax import linalg
+
 __all__ = [
     "DotDimensionNumbers",
     "GatherDimensionNumbers",
@@ -254,6 +260,7 @@ __all__ = [
     "is_finite",
     "le",
     "lgamma",
+    "linalg",
     "log",
     "log1p",
     "logistic",
@@ -324,3 +331,10 @@ __all__ = [
     "zeros_like_array",
     "zeta",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Not every program needs them, and each costs time at the start.
+    if name in ("linalg",):
+        return importlib.import_module(f"mycc.lax.{name}")
+    raise AttributeError(f"module 'mycc.lax' has no attribute {name!r}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from mycc.numpy.along import (
     choose,
     place,
@@ -469,6 +472,9 @@ from mycc.numpy.tricks import (
     unravel_index,
 )
 
+if TYPE_CHECKING:
+    from mycc.numpy import fft, linalg
+
 __all__ = [
     "__array_api_version__",
     "__array_namespace_info__",
@@ -599,6 +605,7 @@ __all__ = [
     "extract",
     "eye",
     "fabs",
+    "fft",
     "fill_diagonal",
     "finfo",
     "fix",
@@ -694,6 +701,7 @@ __all__ = [
     "less",
     "less_equal",
     "lexsort",
+    "linalg",
     "linspace",
     "load",
     "log",
@@ -871,3 +879,10 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Not every program needs them, and each costs time at the start.
+    if name in ("fft", "linalg"):
+        return importlib.import_module(f"mycc.numpy.{name}")
+    raise AttributeError(f"module 'mycc.numpy' has no attribute {name!r}")

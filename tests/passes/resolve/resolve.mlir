@@ -26,3 +26,17 @@ func.func private @left_behind(%x: tensor<f32>) -> tensor<f32> {
 func.func @main(%x: tensor<f32>) -> tensor<f32> {
   return %x : tensor<f32>
 }
+
+// Composed operations become their parts.
+// CHECK-LABEL: @composed
+// CHECK-NOT: mycc.
+// CHECK: stablehlo.custom_call @lapack_dgeqrf_ffi
+// CHECK: stablehlo.custom_call @lapack_dorgqr_ffi
+// CHECK: stablehlo.custom_call @lapack_dgetrf_ffi
+// CHECK: stablehlo.triangular_solve
+// CHECK-NOT: mycc.
+func.func @composed(%a: tensor<3x3xf64>, %b: tensor<3x1xf64>) -> (tensor<3x3xf64>, tensor<3x3xf64>, tensor<3x1xf64>) {
+  %0:2 = stablehlo.custom_call @mycc.qr(%a) : (tensor<3x3xf64>) -> (tensor<3x3xf64>, tensor<3x3xf64>)
+  %1 = stablehlo.custom_call @mycc.solve(%a, %b) {mycc.transpose = false} : (tensor<3x3xf64>, tensor<3x1xf64>) -> tensor<3x1xf64>
+  return %0#0, %0#1, %1 : tensor<3x3xf64>, tensor<3x3xf64>, tensor<3x1xf64>
+}

@@ -1,0 +1,153 @@
+"""Records of LAPACK's custom calls: see `mycc.dialects.lapack` for their form, `decompositions` for the calculus.
+
+Every routine batches by one more leading dimension. What mathematics has no derivative for, or what nobody asked
+for yet, says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from mycc.dialects import lapack, ops
+from mycc.dialects.errors import UnsupportedOperationError
+from mycc.dialects.locations import describe
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.record import Batched, BatchRule, Flags, Record, Site, structured
+from mycc.dialects.rules import decompositions
+from mycc.dialects.rules.linear_maps import Linear, TangentRule, rules
+from mycc.dialects.rules.triangular import batch_solve, cholesky_tangent, solve_tangent
+from mycc.dialects.transform import target_of
+
+Value: TypeAlias = ir.Value
+
+__all__ = ["RECORDS"]
+
+
+# ---- Batching ------------------------------------------------------------------------------------
+
+
+def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    operands = [site.full(i) for i in range(len(site.operands))]
+    copy = ops.rebuild(site.op, operands, site.result_types(), _one_more_dimension(site.op))
+    for name in ("sdy.sharding_rule", "mhlo.sharding"):
+        if name in copy.attributes:
+            del copy.attributes[name]
+    return list(copy.results), [True] * len(copy.results)
+
+
+def _one_more_dimension(op: ir.Operation) -> dict[str, ir.Attribute]:
+    """The layouts with a slowest dimension in front, and JAX's count of batch dimensions."""
+    changed = {
+        name: ir.ArrayAttr.get(
+            [
+                lapack.layout([*(int(d) + 1 for d in ir.DenseIntElementsAttr(entry)), 0])
+                for entry in attribute
+            ],
+            context=context,
+        )
+        for name in ("operand_layouts", "result_layouts")
+        if (attribute := op.attributes.get(name)) is not None
+    }
+    marks = op.attributes.get("mhlo.frontend_attributes")
+    if marks is not None and "num_batch_dims" in marks:
+        entries = {entry.name: entry.attr for entry in marks}
+        count = int(ir.StringAttr(entries["num_batch_dims"]).value) + 1
+        entries["num_batch_dims"] = ir.StringAttr.get(str(count), context=context)
+        changed["mhlo.frontend_attributes"] = ir.DictAttr.get(entries, context=context)
+    return changed
+
+
+def _batch_solve(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+    if site.flags[0]:
+        return _batch(site)
+    return [batch_solve(site, lapack.config_of(site.op)["side"] == "L")], [True]
+
+
+# ---- Tangents that need no formula of their own ----------------------------------------------------
+
+
+def _cholesky(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    (da,) = tangents
+    if da is None:
+        return [None, None]
+    lower = lapack.config_of(site.op)["uplo"] == "L"
+    # The other triangle is left as it was.
+    return [cholesky_tangent(site.out, da, lower) + da.triangle(not lower, strict=True), None]
+
+
+_TRANSPOSES = {"N": "NO_TRANSPOSE", "T": "TRANSPOSE", "C": "ADJOINT"}
+
+
+def _solve(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    da, db = tangents
+    options = lapack.config_of(site.op)
+    tangent = solve_tangent(
+        site.x,
+        None if da is None else site.out,
+        da,
+        db,
+        left=options["side"] == "L",
+        lower=options["uplo"] == "L",
+        unit=options["diag"] == "U",
+        transpose=_TRANSPOSES[str(options["trans_x"])],
+    )
+    return [tangent]
+
+
+# ---- Records -------------------------------------------------------------------------------------
+
+
+def _family(
+    real: str,
+    tangents: TangentRule,
+    batch: BatchRule = _batch,
+    complex_: str | None = None,
+    augment: Callable[[Site, Sequence[Value]], tuple[Sequence[Value], Sequence[Value]] | None] | None = None,
+) -> list[Record]:
+    """The records of a routine for its four element types."""
+    forward, reverse = rules(tangents)
+    names = [f"{prefix}{real}" for prefix in "sd"] + [f"{prefix}{complex_ or real}" for prefix in "cz"]
+    return [
+        replace(structured(f"lapack_{name}_ffi", forward, reverse, batch), augment=augment) for name in names
+    ]
+
+
+def _no_derivative(why: str) -> TangentRule:
+    def refuse(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+        raise UnsupportedOperationError(
+            f"{describe(site.op.location)}: cannot differentiate '{target_of(site.op)}': {why}"
+        )
+
+    return refuse
+
+
+_STOP = "; keep it out of what is differentiated (mycc.lax.stop_gradient)"
+_SCHUR = _no_derivative(
+    "the Schur form is unique up to the order of its eigenvalues only, and no rule for it is known here"
+    + _STOP
+)
+_HESSENBERG = _no_derivative("no rule for the Hessenberg form is known here" + _STOP)
+_TRIDIAGONAL = _no_derivative("no rule for the tridiagonal form is known here; differentiate eigh" + _STOP)
+_PIVOTED = _no_derivative("no rule for QR with pivots is known here; order the columns, then use qr")
+_APPLIED = _no_derivative("no rule for products with packed reflectors is known here; multiply by qr's Q")
+_BANDED = _no_derivative("no rule for tridiagonal systems is known here; use mycc.numpy.linalg.solve")
+
+RECORDS: tuple[Record, ...] = (
+    *_family("potrf", _cholesky),
+    *_family("trsm", _solve, _batch_solve),
+    *_family("syevd", decompositions.eigh, complex_="heevd", augment=decompositions.eigh_augment),
+    *_family("gesdd", decompositions.svd, augment=decompositions.svd_augment),
+    *_family("gesvd", decompositions.svd, augment=decompositions.svd_augment),
+    *_family("getrf", decompositions.lu),
+    *_family("geqrf", decompositions.qr_packed),
+    *_family("orgqr", decompositions.generate_q, complex_="ungqr"),
+    *_family("geev", decompositions.eig, augment=decompositions.eig_augment),
+    *_family("gees", _SCHUR),
+    *_family("gehrd", _HESSENBERG),
+    *_family("sytrd", _TRIDIAGONAL, complex_="hetrd"),
+    *_family("geqp3", _PIVOTED),
+    *_family("ormqr", _APPLIED, complex_="unmqr"),
+    *_family("gtsv", _BANDED),
+)
