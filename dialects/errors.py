@@ -10,6 +10,7 @@ __all__ = [
     "ConcretizationError",
     "DeviceError",
     "LeakedTracerError",
+    "ModuleError",
     "MyccError",
     "PassError",
     "PipelineError",
@@ -53,3 +54,7 @@ class PipelineError(MyccError, ValueError):
 
 class PassError(MyccError, RuntimeError):
     """A pass failed on a module; the message carries the MLIR diagnostic with its location."""
+
+
+class ModuleError(PassError, ValueError):
+    """A module from elsewhere is no valid StableHLO, or holds what mycc cannot take over."""

@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from mycc.dialects.errors import MyccError
+from mycc.lowering.sources import Source, parse_module, read_source, rename, split_source
 from mycc.tools import flags
 from mycc.tools.expected import check_expected, collect_diagnostics
-from mycc.tools.files import Source, parse_module, read_source, rename, split_source, write_output
+from mycc.tools.files import write_output
 
 if TYPE_CHECKING:
     from mycc.passes.pipeline import Pipeline

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mycc.dialects.errors import MyccError
+from mycc.lowering.sources import parse_module, read_source
 from mycc.tools import flags
-from mycc.tools.files import parse_module, read_source, write_output
+from mycc.tools.files import write_output
 
 if TYPE_CHECKING:
     from mycc.dialects.mlir import ir
