@@ -20,6 +20,7 @@ from mycc.dialects.errors import (
     TreeError,
     UnsupportedOperationError,
 )
+from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
@@ -47,6 +48,7 @@ __all__ = [
     "devices",
     "eval_shape",
     "float0",
+    "from_stablehlo",
     "grad",
     "hessian",
     "jacfwd",

@@ -21,6 +21,7 @@ from mycc.lowering.devices import several_devices
 from mycc.lowering.dispatch import Compiled as Entry
 from mycc.lowering.pipelines import check_expanded, run_default
 from mycc.passes.pipeline import Pipeline
+from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, tracing
@@ -121,7 +122,7 @@ class Traced:
         Args:
             pipeline: passes to run instead of the default ones.
         """
-        module = _copy(self.module)
+        module = copy_module(self.module)
         programs, avals = expand_handles(module, self.out_avals)
         if pipeline is None:
             run_default(module)
@@ -256,17 +257,6 @@ class Compiled:
             arrays.append(leaf if isinstance(leaf, Array) else Array._from_numpy(leaf))
         results = self.executable.run([x._data for x in (*arrays, *traced.hidden)], user_line)
         return self.lowered.out_tree.unflatten([Array(result) for result in results])
-
-
-def _copy(module: ir.Module) -> ir.Module:
-    with module.context, module.operation.location:
-        copy = ir.Module.create()
-        for attribute in module.operation.attributes:
-            copy.operation.attributes[attribute] = module.operation.attributes[attribute]
-        with ir.InsertionPoint(copy.body):
-            for op in module.body.operations:
-                op.operation.clone()
-    return copy
 
 
 _observers: list[Callable[[Compiled], None]] = []

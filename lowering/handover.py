@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from mycc.dialects.errors import PassError
+from mycc.dialects.errors import ModuleError, PassError
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
+from mycc.passes.symbols import Symbols, callees
 
-__all__ = ["check_handover"]
+__all__ = ["check_handover", "refuse_cycles"]
 
 
 def check_handover(module: ir.Module) -> Any:
@@ -26,32 +27,24 @@ def check_handover(module: ir.Module) -> Any:
     if entry is None:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
-    calls: dict[str, dict[str, ir.Operation]] = {}
-    for name, function in functions.items():
-        calls[name] = _scan(function)
-    _refuse_cycles(calls)
+    refuse_cycles(Symbols(module))
+    for function in functions.values():
+        _check_custom_calls(function)
     return entry
 
 
-def _scan(function: Any) -> dict[str, ir.Operation]:
-    """The functions that one calls, each with a call; on the way, custom calls are checked."""
-    found: list[tuple[str, Any]] = []
+def _check_custom_calls(function: Any) -> None:
+    found: list[Any] = []
 
     # An exception would leave the walk as a RuntimeError, so what is found is looked at afterwards.
     def visit(op: Any) -> ir.WalkResult:
-        name = op.name
-        if name == "func.call" or name == "stablehlo.custom_call":
-            found.append((name, op))
+        if op.name == "stablehlo.custom_call":
+            found.append(op)
         return ir.WalkResult.ADVANCE
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
-    calls: dict[str, ir.Operation] = {}
-    for name, op in found:
-        if name == "func.call":
-            calls.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
-        else:
-            _check_target(op)
-    return calls
+    for op in found:
+        _check_target(op)
 
 
 def _check_target(op: Any) -> None:
@@ -65,24 +58,30 @@ def _check_target(op: Any) -> None:
         pjrt.register_cpu_kernels()
 
 
-def _refuse_cycles(calls: dict[str, dict[str, ir.Operation]]) -> None:
+def refuse_cycles(symbols: Symbols) -> None:
+    """Refuses functions that call each other in a circle, which crashes XLA, and passes that expand calls.
+
+    Raises:
+        ModuleError: with the circle and the line of one of its calls.
+    """
     done: set[str] = set()
-    for root, callees in calls.items():
+    for root in symbols.functions:
         if root in done:
             continue
-        path: list[str] = [root]
-        pending = [iter(callees)]
+        path: dict[str, None] = {root: None}
+        pending = [iter(symbols.callees(root))]
         while pending:
             callee = next(pending[-1], None)
             if callee is None:
                 pending.pop()
-                done.add(path.pop())
+                done.add(path.popitem()[0])
             elif callee in path:
-                circle = " -> ".join(f"@{name}" for name in (*path[path.index(callee) :], callee))
-                where = calls[path[-1]][callee].location
-                raise PassError(
+                names = list(path)
+                circle = " -> ".join(f"@{name}" for name in (*names[names.index(callee) :], callee))
+                where = next(op for op in symbols.referring(names[-1]) if callee in callees(op)).location
+                raise ModuleError(
                     f"{where}: functions call each other in a circle ({circle}); write a loop instead"
                 )
-            elif callee in calls and callee not in done:
-                path.append(callee)
-                pending.append(iter(calls[callee]))
+            elif callee not in done:
+                path[callee] = None
+                pending.append(iter(symbols.callees(callee)))

@@ -6,6 +6,7 @@ from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
 from mycc.passes.fuse import Fuse
+from mycc.passes.normalize import Normalize
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
@@ -13,6 +14,7 @@ from mycc.passes.simplify import Simplify
 __all__ = ["NATIVE_PASSES", "PASSES"]
 
 PASSES: tuple[type[Pass], ...] = (
+    Normalize,
     Outline,
     Autodiff,
     Batch,

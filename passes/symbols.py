@@ -8,7 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, func, ir, unknown
 
-__all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "operations", "remap_captures"]
+__all__ = [
+    "Symbols",
+    "callees",
+    "captures",
+    "copy_module",
+    "inputs",
+    "may_have_regions",
+    "operations",
+    "remap_captures",
+]
 
 
 _WITH_REGIONS = frozenset(
@@ -93,6 +102,18 @@ def remap_captures(op: ir.Operation, values: Mapping[ir.Value, ir.Value]) -> Non
         for i, operand in enumerate(inner.operands):
             if operand in values:
                 inner.operands[i] = values[operand]
+
+
+def copy_module(module: ir.Module) -> ir.Module:
+    """A module with copies of another's functions and attributes."""
+    with context, module.operation.location:
+        copy = ir.Module.create()
+        for attribute in module.operation.attributes:
+            copy.operation.attributes[attribute] = module.operation.attributes[attribute]
+        with ir.InsertionPoint(copy.body):
+            for op in module.body.operations:
+                op.operation.clone()
+    return copy
 
 
 def _is_public(function: ir.Operation) -> bool:
