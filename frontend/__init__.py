@@ -20,6 +20,7 @@ from mycc.dialects.errors import (
     TreeError,
     UnsupportedOperationError,
 )
+from mycc.export import export
 from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
@@ -47,6 +48,7 @@ __all__ = [
     "device_put",
     "devices",
     "eval_shape",
+    "export",
     "float0",
     "from_stablehlo",
     "grad",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -148,10 +149,9 @@ class ForeignFunction:
         return results[0] if len(results) == 1 else tuple(results)
 
     def _check(self, parameter: Parameter, aval: AbstractValue) -> None:
-        fits = len(parameter.shape) == len(aval.shape) and all(
-            wanted in (None, got) for wanted, got in zip(parameter.shape, aval.shape, strict=True)
-        )
-        if not fits or (parameter.dtype != aval.dtype and not _may_become(aval, parameter)):
+        if not parameter.admits(aval.shape) or (
+            parameter.dtype != aval.dtype and not _may_become(aval, parameter)
+        ):
             raise TypeError(
                 f"{user_line()}: argument {parameter.name} of {self._program.name} is {parameter}, got {aval}; "
                 "convert or reshape it"
@@ -179,8 +179,8 @@ def _may_become(aval: AbstractValue, parameter: Parameter) -> bool:
 
 
 def _signature(parameters: Sequence[Parameter]) -> inspect.Signature:
-    names = [p.name for p in parameters]
-    if not all(name.isidentifier() for name in names):
+    names = [p.name if p.name.isidentifier() else f"arg{i}" for i, p in enumerate(parameters)]
+    if len(set(names)) < len(names) or any(map(keyword.iskeyword, names)):
         names = [f"arg{i}" for i in range(len(names))]
     kind = inspect.Parameter.POSITIONAL_ONLY
     return inspect.Signature(

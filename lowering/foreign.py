@@ -20,6 +20,7 @@ from mycc.dialects.mlir import context, ir
 from mycc.dialects.transform import match
 from mycc.dialects.types import dtype_of, token
 from mycc.lowering import pjrt
+from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
 from mycc.lowering.sources import Source, parse_module
 from mycc.passes.diagnostics import location_parts
@@ -55,9 +56,13 @@ class Parameter:
     shape: tuple[int | None, ...]
     dtype: np.dtype[Any]
 
-    def __str__(self) -> str:
-        from mycc.lowering.abstract import AbstractValue
+    def admits(self, shape: tuple[int, ...]) -> bool:
+        """Whether an array of this shape fits."""
+        return len(shape) == len(self.shape) and all(
+            wanted in (None, got) for wanted, got in zip(self.shape, shape, strict=True)
+        )
 
+    def __str__(self) -> str:
         known = str(AbstractValue(tuple(n or 0 for n in self.shape), self.dtype)).partition("[")[0]
         return f"{known}[{','.join('?' if n is None else str(n) for n in self.shape)}]"
 

@@ -169,7 +169,7 @@ def _legalize(rewriting: _Rewriting, op: ir.Operation) -> bool:
             copy = ops.rebuild(op, list(block.arguments))
             ops.return_(list(copy.results))
         try:
-            PassManager.parse("builtin.module(chlo-legalize-to-stablehlo)").run(aside.operation)
+            PassManager.parse("builtin.module(func.func(chlo-legalize-to-stablehlo))").run(aside.operation)
         except ir.MLIRError:
             return False
         *body, end = (inner.operation for inner in block.operations)
