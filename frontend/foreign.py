@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import keyword
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,9 @@ from mycc.trace import Frame, current
 from mycc.types import abstractify
 
 __all__ = ["ForeignFunction", "from_stablehlo"]
+
+
+_IS_TEXT = re.compile(r"[{\n]|^\s*(module|func\.func)\b")
 
 
 def from_stablehlo(
@@ -62,7 +66,7 @@ def from_stablehlo(
     """
     if isinstance(source, bytes):
         found = source_of("bytes", source)
-    elif isinstance(source, str) and ("{" in source or "\n" in source or not source):
+    elif isinstance(source, str) and (_IS_TEXT.search(source) or not source):
         found = source_of("text", source)
     elif isinstance(source, (str, os.PathLike)):
         try:

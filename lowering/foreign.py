@@ -14,23 +14,25 @@ from typing import Any
 
 import numpy as np
 
+from mycc.dialects import ops
 from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
-from mycc.dialects.transform import match
+from mycc.dialects.transform import Transform, complaint, match
 from mycc.dialects.types import dtype_of, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
-from mycc.lowering.sources import Source, parse_module
+from mycc.lowering.sources import Source, parse_module, rename
 from mycc.passes.diagnostics import location_parts
 from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
-from mycc.passes.symbols import Symbols, copy_module, operations
+from mycc.passes.symbols import Symbols, callees, copy_module, may_have_regions, operations
 
 __all__ = ["Parameter", "Program", "make_entry", "take_in"]
 
 _MAX_BYTES = 1 << 47  # What a process can address; XLA ends it where a product of sizes overflows.
+_MAX_NESTING = 64  # Compilers write a dozen; derivatives recurse on them in Python.
 _REMOTE = frozenset(
     f"stablehlo.{name}"
     for name in "all_gather all_reduce all_to_all collective_broadcast collective_permute cross-replica-sum "
@@ -136,10 +138,19 @@ def take_in(source: Source | ir.Module, function: str = "main", *, platform_inde
     Raises:
         ModuleError: the module does not parse or verify, has no such function, or holds what mycc cannot run.
     """
-    text = source.text if isinstance(source, Source) else None
-    module = parse_module(source) if isinstance(source, Source) else source
-    name = f"{source.name if isinstance(source, Source) else '<module>'}:@{function}"
-    make_entry(module, function, name.rpartition(":")[0])
+    if not isinstance(source, Source):
+        return _take_in(source, "<module>", None, function, platform_index)
+    try:
+        return _take_in(parse_module(source), source.name, source.text, function, platform_index)
+    except ModuleError as error:
+        raise ModuleError(rename(str(error), source.name)) from None
+
+
+def _take_in(
+    module: ir.Module, file: str, text: str | bytes | None, function: str, platform_index: int
+) -> Program:
+    name = f"{file}:@{function}"
+    make_entry(module, function, file)
     names = _names(Symbols(module)["main"], text)
     if _choose_platform(module, platform_index, names):
         Pipeline.parse("builtin.module(canonicalize)").run(module)
@@ -241,8 +252,6 @@ def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
         return False
     with context, entry.location:
         with ir.InsertionPoint.at_block_begin(block):
-            from mycc.dialects import ops
-
             block.arguments[i].replace_all_uses_with(ops.constant(np.int32(index)))
         block.erase_argument(i)
         entry.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes[:i] + attributes[i + 1 :])
@@ -257,6 +266,8 @@ def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
 def _check(name: str, module: ir.Module) -> None:
     """Refuse what passes must not meet: functions that call themselves, several blocks, sizes that overflow."""
     symbols = Symbols(module)
+    refuse_cycles(symbols)
+    _check_nesting(symbols)
     for op in module.body.operations:
         if op.operation.name not in ("func.func", "sdy.mesh"):
             raise ModuleError(
@@ -276,10 +287,44 @@ def _check(name: str, module: ir.Module) -> None:
         for argument in blocks[0].arguments:
             _check_type(function, argument.type)
         for op in operations(function):
-            if match(op) is None:  # Handles of mycc's own are tokens.
-                for result in op.results:
-                    _check_type(op, result.type)
-    refuse_cycles(symbols)
+            transform = match(op)
+            if transform is not None:
+                _check_transform(symbols, transform)
+                continue
+            for result in op.results:
+                _check_type(op, result.type)
+
+
+def _check_nesting(symbols: Symbols) -> None:
+    """Refuse regions and calls nested so deep that what recurses on them would run out of stack."""
+    below: dict[str, int] = {}
+    for symbol in symbols.callee_first():
+        deepest = 0
+        waiting = [(symbols[symbol], 0)]
+        while waiting:
+            op, depth = waiting.pop()
+            inside = max((below[callee] + 1 for callee in callees(op) if callee in below), default=0)
+            deepest = max(deepest, depth + inside)
+            if deepest > _MAX_NESTING:
+                raise ModuleError(
+                    f"{describe(op.location)}: regions and calls are nested more than {_MAX_NESTING} deep"
+                )
+            if may_have_regions(op.name):
+                waiting += [
+                    (inner.operation, depth + 1)
+                    for region in op.regions
+                    for block in region.blocks
+                    for inner in block.operations
+                ]
+        below[symbol] = deepest
+
+
+def _check_transform(symbols: Symbols, transform: Transform) -> None:
+    known = transform.callee in symbols.functions
+    arguments, results = symbols.types(transform.callee) if known else (None, [])
+    wrong = complaint(transform, arguments, results)
+    if wrong is not None:
+        raise ModuleError(f"{describe(transform.op.location)}: 'mycc.{transform.kind}' {wrong}")
 
 
 def _check_type(op: ir.Operation, type_: ir.Type) -> None:

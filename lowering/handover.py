@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mycc.dialects.errors import ModuleError, PassError
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
 from mycc.passes.symbols import Symbols, callees
@@ -80,7 +81,7 @@ def refuse_cycles(symbols: Symbols) -> None:
                 circle = " -> ".join(f"@{name}" for name in (*names[names.index(callee) :], callee))
                 where = next(op for op in symbols.referring(names[-1]) if callee in callees(op)).location
                 raise ModuleError(
-                    f"{where}: functions call each other in a circle ({circle}); write a loop instead"
+                    f"{describe(where)}: functions call each other in a circle ({circle}); write a loop instead"
                 )
             elif callee not in done:
                 path[callee] = None
