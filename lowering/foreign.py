@@ -24,6 +24,7 @@ from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
 from mycc.lowering.sources import Source, parse_module, rename
+from mycc.lowering.trial import try_bytecode
 from mycc.passes.diagnostics import location_parts
 from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
@@ -141,6 +142,7 @@ def take_in(source: Source | ir.Module, function: str = "main", *, platform_inde
     if not isinstance(source, Source):
         return _take_in(source, "<module>", None, function, platform_index)
     try:
+        try_bytecode(source)
         return _take_in(parse_module(source), source.name, source.text, function, platform_index)
     except ModuleError as error:
         raise ModuleError(rename(str(error), source.name)) from None
@@ -266,7 +268,6 @@ def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
 def _check(name: str, module: ir.Module) -> None:
     """Refuse what passes must not meet: functions that call themselves, several blocks, sizes that overflow."""
     symbols = Symbols(module)
-    refuse_cycles(symbols)
     _check_nesting(symbols)
     for op in module.body.operations:
         if op.operation.name not in ("func.func", "sdy.mesh"):
@@ -296,19 +297,17 @@ def _check(name: str, module: ir.Module) -> None:
 
 
 def _check_nesting(symbols: Symbols) -> None:
-    """Refuse regions and calls nested so deep that what recurses on them would run out of stack."""
-    below: dict[str, int] = {}
-    for symbol in symbols.callee_first():
-        deepest = 0
-        waiting = [(symbols[symbol], 0)]
+    """Refuse functions that call themselves, and regions and calls nested so deep that recursing on them overflows."""
+    calls: dict[str, list[tuple[str, int]]] = {}
+    regions: dict[str, int] = {}
+    for symbol, function in symbols.functions.items():
+        calls[symbol], regions[symbol] = [], 0
+        waiting = [(function, 0)]
         while waiting:
             op, depth = waiting.pop()
-            inside = max((below[callee] + 1 for callee in callees(op) if callee in below), default=0)
-            deepest = max(deepest, depth + inside)
-            if deepest > _MAX_NESTING:
-                raise ModuleError(
-                    f"{describe(op.location)}: regions and calls are nested more than {_MAX_NESTING} deep"
-                )
+            regions[symbol] = max(regions[symbol], depth)
+            _refuse_depth(op, depth)
+            calls[symbol] += [(callee, depth + 1) for callee in callees(op)]
             if may_have_regions(op.name):
                 waiting += [
                     (inner.operation, depth + 1)
@@ -316,7 +315,18 @@ def _check_nesting(symbols: Symbols) -> None:
                     for block in region.blocks
                     for inner in block.operations
                 ]
-        below[symbol] = deepest
+    refuse_cycles(symbols)
+    for symbol in symbols.callee_first():
+        below = [depth + regions[callee] for callee, depth in calls[symbol] if callee in regions]
+        regions[symbol] = max([regions[symbol], *below])
+        _refuse_depth(symbols[symbol], regions[symbol])
+
+
+def _refuse_depth(op: ir.Operation, depth: int) -> None:
+    if depth > _MAX_NESTING:
+        raise ModuleError(
+            f"{describe(op.location)}: regions and calls are nested more than {_MAX_NESTING} deep"
+        )
 
 
 def _check_transform(symbols: Symbols, transform: Transform) -> None:

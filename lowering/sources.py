@@ -16,6 +16,7 @@ from mycc.passes.diagnostics import format_diagnostic, format_error
 __all__ = [
     "Source",
     "check_nesting",
+    "check_strings",
     "parse_module",
     "read_source",
     "rename",
@@ -33,6 +34,8 @@ _MAX_NESTING = 1_000
 _TOKENS = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|->|[()\[\]{}<>]')
 # Its parser of affine expressions recurses on every sign.
 _SIGNS = re.compile(rf"(?:-\s*){{{_MAX_NESTING}}}")
+# Bytes beyond ASCII, as MLIR writes them in strings; a backslash before is one that was escaped itself.
+_ESCAPES = re.compile(r"(?<!\\)(?:\\[89A-Fa-f][0-9A-Fa-f])+")
 _CLOSES = {")": "(", "]": "[", "}": "{", ">": "<"}
 _SPLIT = re.compile(r"^// -----[^\n]*$", re.MULTILINE)
 
@@ -150,6 +153,23 @@ def _place(source: Source, at: int) -> str:
     return f"{source.name}:{line}:{at - text.rfind(chr(10), 0, at)}"
 
 
+def check_strings(source: Source) -> None:
+    """Refuses strings that are no UTF-8, which the bindings cannot hand out.
+
+    Raises:
+        ModuleError: with the position of the escapes.
+    """
+    text = source.text
+    if isinstance(text, bytes):
+        return
+    for match in _ESCAPES.finditer(text):
+        try:
+            bytes.fromhex(match[0].replace("\\", "")).decode()
+        except UnicodeDecodeError:
+            place = _place(source, match.start())
+            raise ModuleError(f"{place}: error: a string that is not UTF-8: {match[0][:40]}") from None
+
+
 def parse_module(source: Source) -> ir.Module:
     """Parses a module and verifies it.
 
@@ -157,6 +177,7 @@ def parse_module(source: Source) -> ir.Module:
         ModuleError: it is no valid module; the message is ``file:line:col: error: ...``.
     """
     check_nesting(source)
+    check_strings(source)
     text = source.text
     try:
         if isinstance(text, bytes) and _ARTIFACT in text[:32]:
