@@ -144,7 +144,8 @@ class Exported:
             requirement = hlo.StablehloCompatibilityRequirement.WEEK_12
             version = hlo.get_version_from_compatibility_requirement(requirement)
         try:
-            return bytes(hlo.serialize_portable_artifact(self.module, version))
+            # What is written is made of the module in place.
+            return bytes(hlo.serialize_portable_artifact(copy_module(self.module), version))
         except (ValueError, RuntimeError) as error:
             raise ModuleError(f"{self.name} cannot be written for StableHLO {version}: {error}") from None
 
