@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     plugins = flags.load_plugins(args.load_pass_plugin)
     pipeline = Pipeline.parse(args.pass_pipeline or "", passes=plugins)
+    transforms.check(args.transforms)
     source = read_source(args.file)
     pieces = split_source(source) if args.split_input_file else [source]
     if args.verify_diagnostics:

@@ -16,7 +16,7 @@ from mycc.lowering.sources import Source
 if TYPE_CHECKING:
     from mycc.dialects.mlir import ir
 
-__all__ = ["add_arguments", "transformed"]
+__all__ = ["add_arguments", "check", "transformed"]
 
 Request = tuple[str, str]
 
@@ -47,6 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--axis-size", metavar="N", type=int, help="the size of the batch, for --vmap")
 
 
+def check(requests: Sequence[Request]) -> None:
+    """Refuses a file's name that the command line's parser has taken for a transform's value.
+
+    Raises:
+        MyccError: there is such a file.
+    """
+    for kind, text in requests:
+        if os.path.isfile(text):
+            raise MyccError(
+                f"--{kind} took the file {text} for its value; write the file first, as in: mycc opt {text} --{kind}"
+            )
+
+
 def transformed(source: Source, requests: Sequence[Request], axis_size: int | None) -> ir.Module:
     """The module of the transforms of a function of a module, expanded.
 
@@ -63,11 +76,6 @@ def transformed(source: Source, requests: Sequence[Request], axis_size: int | No
     from mycc.lowering.foreign import take_in
     from mycc.stages import ShapeDtypeStruct
 
-    for kind, text in requests:
-        if os.path.isfile(text):
-            raise MyccError(
-                f"--{kind} took the file {text} for its value; write the file first, as in: mycc opt {text} --{kind}"
-            )
     split = [(kind, *_split(text)) for kind, text in requests]
     names = {name for _, name, _ in split if name}
     if len(names) > 1:
