@@ -238,4 +238,4 @@ def _renamed(attribute: Any, renamed: Mapping[str, str]) -> ir.Attribute:
         return ir.ArrayAttr.get([_renamed(a, renamed) for a in attribute])
     if isinstance(attribute, ir.DictAttr):
         return ir.DictAttr.get({a.name: _renamed(a.attr, renamed) for a in attribute})
-    return attribute  # type: ignore[no-any-return]
+    return attribute

@@ -41,6 +41,7 @@ _REMOTE = frozenset(
 )
 _CALLBACK = re.compile(r"python_(cpu|gpu|tpu)_callback|xla_python_|_callback$")
 _KERNELS = ("mycc.", "lapack_", "cublas", "cuda_", "cudnn", "cufft", "cusolver", "cusparse", "cu_")
+_BUILT_IN = frozenset({"ApproxTopK", "TopK"})  # XLA expands them itself.
 _GLOBAL = "jax.global_constant"
 _PLATFORM = "_platform_index"
 
@@ -386,7 +387,8 @@ def _check_target(op: ir.Operation) -> None:
             f"{describe(op.location)}: '{target}' calls a Python function of the process that exported the module; "
             "export it without callbacks"
         )
-    if not target.startswith(_KERNELS) and target not in pjrt.custom_call_targets():
+    known = target.startswith(_KERNELS) or target in _BUILT_IN
+    if not known and target not in pjrt.custom_call_targets():
         raise ModuleError(
             f"{describe(op.location)}: the custom call '{target}' is unknown here; export the module without it, or "
             "wrap it in a stablehlo.composite with a decomposition"

@@ -127,15 +127,18 @@ def _as_chlo(op: ir.Operation, name: str) -> ir.Operation | None:
 
 
 def _constant(rewriting: _Rewriting, op: ir.Operation) -> bool:
+    if isinstance(getattr(op.result.type, "element_type", None), ir.ComplexType):
+        return False  # The bindings cannot read them; of resources, nobody writes complex ones.
     value = op.attributes["value"]
     if not str(value.type).startswith("tensor<"):
         rewriting.dead.append(op)
         return False
     dense = rewriting.resources.dense(op, value)
     if op.name == "stablehlo.constant":
-        if dense != value:
-            op.attributes["value"] = dense
-        return dense != value
+        if dense == value:
+            return False
+        op.attributes["value"] = dense
+        return True
     with context, op.location, ir.InsertionPoint(op):
         made = ir.Operation.create("stablehlo.constant", [op.result.type], [], {"value": dense})
     return _replace(op, list(made.results))
@@ -247,8 +250,8 @@ class _Resources:
         Raises:
             ModuleError: the data is not in the module, or not as much as the type says.
         """
-        # Other attributes have classes of their own, or are complex: printing those would take long.
-        if type(value) is not ir.Attribute or isinstance(value.type.element_type, ir.ComplexType):
+        # All others have classes of their own, and would take long to print.
+        if type(value) is not ir.Attribute:
             return value
         found = self._NAME.match(str(value))
         if found is None:

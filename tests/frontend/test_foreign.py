@@ -148,6 +148,41 @@ def test_64_bits_and_several_results() -> None:
     assert none.dtype == mycc.float0
 
 
+def test_complex_constants() -> None:
+    """The bindings cannot read them."""
+
+    def fun(x: Any) -> Any:
+        return jnp.sum(jnp.abs(x * (1 + 2j) + jnp.array([1j, 2.0, 3 + 1j])) ** 2)
+
+    x = np.array([1, 2j, 3 + 1j], np.complex64)
+    f = mycc.from_stablehlo(exported(fun, x).mlir_module())
+    close((f(x), mycc.grad(f)(x)), (fun(x), jax.grad(fun)(x)))
+    close(mycc.vmap(f)(np.stack([x, x])), np.stack([fun(x)] * 2))
+
+
+def test_shardings_are_dropped() -> None:
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), "x")
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
+    fun = jax.jit(lambda x: jax.lax.with_sharding_constraint(x * x, sharding).sum(), in_shardings=sharding)
+    module = export.export(fun)(jax.ShapeDtypeStruct((4,), jnp.float32, sharding=sharding))
+    assert "sdy" in module.mlir_module()
+    close(
+        mycc.grad(mycc.from_stablehlo(module.mlir_module_serialized))(np.ones(4, np.float32)), np.full(4, 2.0)
+    )
+
+
+def test_effects_are_kept() -> None:
+    """A transform of a function with side effects has them, too, or it would be dropped with its results."""
+    f = mycc.from_stablehlo(
+        "func.func @main(%x: tensor<f32>) -> tensor<f32> {\n"
+        "%0 = stablehlo.custom_call @lapack_x(%x) {has_side_effect = true} : (tensor<f32>) -> tensor<f32>\n"
+        "return %x : tensor<f32>\n}"
+    )
+    text = mycc.jit(lambda x: mycc.jvp(f, (x,), (x,))[1]).trace(1.0).as_text()
+    (line,) = [line for line in text.splitlines() if "@mycc.jvp" in line]
+    assert "has_side_effect = true" in line
+
+
 def test_open_sizes_follow_from_the_arguments() -> None:
     def fun(x: Any, y: Any) -> Any:
         return jnp.sin(x).sum(0) * y.shape[0], jnp.reshape(x, (-1,)), x @ y.T
