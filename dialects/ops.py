@@ -226,6 +226,11 @@ def abs_(x: Value) -> Value:
 def dense(value: np.ndarray[Any, Any]) -> ir.Attribute:
     """The ``dense<...>`` attribute that holds an array's elements."""
     element = element_type(value.dtype)
+    if value.size == 0 and value.dtype.kind == "c":
+        # The bindings have no class for what parsing gives.
+        return ir.DenseElementsAttr.get(
+            np.ascontiguousarray(value), type=element, shape=value.shape, context=context
+        )
     if value.size == 0:
         return ir.Attribute.parse(f"dense<> : {tensor(value.shape, element)}", context=context)
     # The bindings read a buffer of one element as a splat of the whole shape.

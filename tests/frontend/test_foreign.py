@@ -160,6 +160,12 @@ def test_complex_constants() -> None:
     close(mycc.vmap(f)(np.stack([x, x])), np.stack([fun(x)] * 2))
 
 
+def test_empty_complex_arrays() -> None:
+    x = np.zeros((3, 0), np.complex64)
+    f = mycc.from_stablehlo(exported(lambda x: x * 2, x).mlir_module())
+    assert [r.shape for r in mycc.jvp(f, (x,), (x,))] == [(3, 0), (3, 0)]
+
+
 def test_shardings_are_dropped() -> None:
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), "x")
     sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("x"))
