@@ -11,6 +11,7 @@ __all__ = [
     "ConcretizationError",
     "DeviceError",
     "LeakedTracerError",
+    "ModuleError",
     "MyccError",
     "NonFiniteError",
     "PassError",
@@ -63,3 +64,7 @@ class CallbackError(MyccError, RuntimeError):
 
 class NonFiniteError(MyccError, FloatingPointError):
     """A program returned a NaN (or infinity), and `mycc.debug.nans` is on; the message names the operation."""
+
+
+class ModuleError(PassError, ValueError):
+    """A module from elsewhere is no valid StableHLO, or holds what mycc cannot take over."""

@@ -255,3 +255,73 @@ def collective(target: str, axis_name: str, operands: Sequence[Value], results: 
 def stop_gradient(x: Value) -> Value:
     """``x``, with a zero derivative."""
     return _custom_call("stop_gradient", [x], [x.type], {})[0]
+
+
+# ---- Verification --------------------------------------------------------------------------------
+
+_ATTRIBUTES = {
+    "jvp": ("active", "seeded"),
+    "vjp": ("active", "seeded"),
+    "linearize": ("active", "seeded", "reverse"),
+    "pullback": ("active", "seeded", "reverse"),
+    "pushforward": ("active", "seeded", "reverse"),
+    "transpose": ("active", "seeded"),
+    "vmap": ("in_axes", "out_axes", "axis_size"),
+}
+
+
+def complaint(
+    transform: Transform, arguments: Sequence[ir.Type] | None, results: Sequence[ir.Type]
+) -> str | None:
+    """What is wrong with a transform operation that somebody else may have written, or None.
+
+    Args:
+        transform: the operation.
+        arguments, results: the types of the function it refers to; None where there is no such function.
+    """
+    kind, attributes = transform.kind, transform.op.attributes
+    if kind not in _ATTRIBUTES:
+        return "is no transform of mycc"
+    if arguments is None:
+        return f"refers to a function @{transform.callee} that is not there"
+    missing = [name for name in _ATTRIBUTES[kind] if f"mycc.{name}" not in attributes]
+    if missing:
+        return f"has no attribute mycc.{missing[0]}"
+    try:
+        expected = _expected(transform, list(arguments), list(results))
+    except (TypeError, ValueError, AttributeError, IndexError):
+        return "has attributes that do not fit the function it refers to"
+    for what, types, values in (
+        ("takes", expected[0], transform.op.operands),
+        ("gives", expected[1], transform.op.results),
+    ):
+        got = [value.type for value in values]
+        if got != types:
+            return f"{what} ({', '.join(map(str, got))}) where its function asks for ({', '.join(map(str, types))})"
+    return None
+
+
+def _expected(
+    transform: Transform, arguments: list[ir.Type], results: list[ir.Type]
+) -> tuple[list[ir.Type], list[ir.Type]]:
+    """The types of the operands and results that an operation must have; ValueError where flags do not fit."""
+    if transform.kind == "vmap":
+        size = transform.axis_size
+        mapped = [
+            [
+                t if axis == NO_AXIS else tensor((*t.shape[:axis], size, *t.shape[axis:]), t.element_type)
+                for t, axis in zip(types, axes, strict=True)
+            ]
+            for types, axes in ((arguments, transform.in_axes), (results, transform.out_axes))
+        ]
+        return mapped[0], mapped[1]
+    ins, outs = _picked(arguments, transform.active), _picked(results, transform.seeded)
+    fixed = _picked(arguments, [not flag for flag in transform.active])
+    return {
+        "jvp": ([*arguments, *ins], [*results, *outs]),
+        "vjp": ([*arguments, *outs], [*results, *ins]),
+        "linearize": (arguments, [*results, token]),
+        "pullback": ([token, *outs], ins),
+        "pushforward": ([token, *ins], outs),
+        "transpose": ([*fixed, *outs], ins),
+    }[transform.kind]

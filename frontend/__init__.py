@@ -14,6 +14,7 @@ from mycc.dialects.errors import (
     ConcretizationError,
     DeviceError,
     LeakedTracerError,
+    ModuleError,
     MyccError,
     NonFiniteError,
     PassError,
@@ -22,6 +23,8 @@ from mycc.dialects.errors import (
     TreeError,
     UnsupportedOperationError,
 )
+from mycc.export import export
+from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
@@ -35,6 +38,7 @@ __all__ = [
     "ConcretizationError",
     "DeviceError",
     "LeakedTracerError",
+    "ModuleError",
     "MyccError",
     "NonFiniteError",
     "PassError",
@@ -51,7 +55,9 @@ __all__ = [
     "devices",
     "effects_barrier",
     "eval_shape",
+    "export",
     "float0",
+    "from_stablehlo",
     "grad",
     "hessian",
     "io_callback",

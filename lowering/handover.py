@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from mycc.dialects.callback import PREFIX, Callback
-from mycc.dialects.errors import PassError
+from mycc.dialects.errors import ModuleError, PassError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
 from mycc.passes.host import REPLACED, HostLapack
+from mycc.passes.symbols import Symbols, callees
 
-__all__ = ["check_handover"]
+__all__ = ["check_handover", "refuse_cycles"]
 
 
 def check_handover(module: ir.Module, platform: str | None = None) -> Any:
@@ -31,43 +32,31 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Any:
     if entry is None:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
-    calls: dict[str, dict[str, ir.Operation]] = {}
-    solvers = False
-    for name, function in functions.items():
-        calls[name], some = _scan(function, platform)
-        solvers |= some
-    _refuse_cycles(calls)
+    refuse_cycles(Symbols(module))
+    solvers = [name for name, function in functions.items() if _scan(function, platform)]
     if solvers and platform == "cpu":
         HostLapack().run(module)
         pjrt.register_cpu_kernels()
     return entry
 
 
-def _scan(function: Any, platform: str | None) -> tuple[dict[str, ir.Operation], bool]:
-    """The functions that one calls, each with a call, and whether LAPACK may solve something in it.
-
-    On the way, custom calls are checked.
-    """
-    found: list[tuple[str, Any]] = []
+def _scan(function: Any, platform: str | None) -> bool:
+    """Whether LAPACK may solve something in a function; on the way, custom calls are checked."""
+    found: list[Any] = []
     solvers: list[str] = []
 
     # An exception would leave the walk as a RuntimeError, so what is found is looked at afterwards.
     def visit(op: Any) -> ir.WalkResult:
-        name = op.name
-        if name == "func.call" or name == "stablehlo.custom_call":
-            found.append((name, op))
-        elif name in REPLACED:
-            solvers.append(name)
+        if op.name == "stablehlo.custom_call":
+            found.append(op)
+        elif op.name in REPLACED:
+            solvers.append(op.name)
         return ir.WalkResult.ADVANCE
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
-    calls: dict[str, ir.Operation] = {}
-    for name, op in found:
-        if name == "func.call":
-            calls.setdefault(ir.FlatSymbolRefAttr(op.attributes["callee"]).value, op)
-        else:
-            _check_target(op, platform)
-    return calls, bool(solvers)
+    for op in found:
+        _check_target(op, platform)
+    return bool(solvers)
 
 
 def _check_target(op: Any, platform: str | None) -> None:
@@ -91,24 +80,30 @@ def _check_target(op: Any, platform: str | None) -> None:
         pjrt.register_cpu_kernels()
 
 
-def _refuse_cycles(calls: dict[str, dict[str, ir.Operation]]) -> None:
+def refuse_cycles(symbols: Symbols) -> None:
+    """Refuses functions that call each other in a circle, which crashes XLA, and passes that expand calls.
+
+    Raises:
+        ModuleError: with the circle and the line of one of its calls.
+    """
     done: set[str] = set()
-    for root, callees in calls.items():
+    for root in symbols.functions:
         if root in done:
             continue
-        path: list[str] = [root]
-        pending = [iter(callees)]
+        path: dict[str, None] = {root: None}
+        pending = [iter(symbols.callees(root))]
         while pending:
             callee = next(pending[-1], None)
             if callee is None:
                 pending.pop()
-                done.add(path.pop())
+                done.add(path.popitem()[0])
             elif callee in path:
-                circle = " -> ".join(f"@{name}" for name in (*path[path.index(callee) :], callee))
-                where = calls[path[-1]][callee].location
-                raise PassError(
-                    f"{where}: functions call each other in a circle ({circle}); write a loop instead"
+                names = list(path)
+                circle = " -> ".join(f"@{name}" for name in (*names[names.index(callee) :], callee))
+                where = next(op for op in symbols.referring(names[-1]) if callee in callees(op)).location
+                raise ModuleError(
+                    f"{describe(where)}: functions call each other in a circle ({circle}); write a loop instead"
                 )
-            elif callee in calls and callee not in done:
-                path.append(callee)
-                pending.append(iter(calls[callee]))
+            elif callee not in done:
+                path[callee] = None
+                pending.append(iter(symbols.callees(callee)))

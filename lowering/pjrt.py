@@ -37,6 +37,7 @@ __all__ = [
     "batched_device_put",
     "buffer_to_dlpack",
     "callback_target",
+    "custom_call_targets",
     "dlpack_to_buffer",
     "jaxlib_version",
     "make_cpu_client",
@@ -103,6 +104,13 @@ def register_cpu_kernels() -> None:
         xla_client.register_custom_call_target(name, kernel, platform="cpu", api_version=api_version)
     # The public way in, a call that prepares one kernel for a dtype, does the same for all.
     lapack.prepare_lapack_call("potrf_ffi", np.float32)
+
+
+def custom_call_targets() -> frozenset[str]:
+    """The names of the custom calls that XLA has an implementation of, on any platform loaded so far."""
+    return frozenset(
+        str(name) for platform in ("cpu", "CUDA") for name in xla_client.custom_call_targets(platform)
+    )
 
 
 def make_plugin_client(name: str, library: str) -> Any:

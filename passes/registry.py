@@ -9,6 +9,7 @@ from mycc.passes.check_nans import CheckNans
 from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
 from mycc.passes.host import HostLapack
+from mycc.passes.normalize import Normalize
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
@@ -16,6 +17,7 @@ from mycc.passes.simplify import Simplify
 __all__ = ["NATIVE_PASSES", "PASSES"]
 
 PASSES: tuple[type[Pass], ...] = (
+    Normalize,
     Expand,
     Outline,
     Autodiff,

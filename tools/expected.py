@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mycc.dialects.mlir import context
-from mycc.tools.files import Source
+from mycc.lowering.sources import Source
 
 __all__ = ["check_expected", "collect_diagnostics"]
 

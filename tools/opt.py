@@ -7,9 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from mycc.dialects.errors import MyccError
-from mycc.tools import flags
+from mycc.lowering.sources import Source, parse_module, read_source, rename, split_source
+from mycc.tools import flags, transforms
 from mycc.tools.expected import check_expected, collect_diagnostics
-from mycc.tools.files import Source, parse_module, read_source, rename, split_source, write_output
+from mycc.tools.files import write_output
 
 if TYPE_CHECKING:
     from mycc.passes.pipeline import Pipeline
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check the errors against comments '// expected-error@+1 {{text}}'",
     )
+    transforms.add_arguments(parser)
     flags.add_arguments(parser)
 
 
@@ -42,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     plugins = flags.load_plugins(args.load_pass_plugin)
     pipeline = Pipeline.parse(args.pass_pipeline or "", passes=plugins)
+    transforms.check(args.transforms)
     source = read_source(args.file)
     pieces = split_source(source) if args.split_input_file else [source]
     if args.verify_diagnostics:
@@ -62,9 +65,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str:
-    module = parse_module(piece)
+    from mycc.passes.instrument import instrumenting
+
+    shown = flags.instrumentation_of(args)
     try:
-        pipeline.run(module, instrumentation=flags.instrumentation_of(args))
+        if args.transforms:
+            with instrumenting(shown):
+                module = transforms.transformed(piece, args.transforms, args.axis_size)
+        else:
+            module = parse_module(piece)
+        pipeline.run(module, instrumentation=shown)
     except MyccError as error:
         error.args = (rename(str(error), piece.name), *error.args[1:])
         raise

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mycc.dialects.errors import MyccError
+from mycc.lowering.sources import read_source
 from mycc.tools import flags
-from mycc.tools.files import parse_module, read_source, write_output
+from mycc.tools.files import write_output
 
 if TYPE_CHECKING:
-    from mycc.dialects.mlir import ir
-    from mycc.lowering.abstract import AbstractValue
+    from mycc.lowering.foreign import Parameter
 
 __all__ = ["add_arguments", "run"]
 
@@ -45,24 +45,27 @@ def run(args: argparse.Namespace) -> int:
     from mycc.lowering.buffers import put, to_numpy
     from mycc.lowering.compile import compile_module
     from mycc.lowering.devices import default_device, devices
+    from mycc.lowering.foreign import take_in
     from mycc.lowering.pipelines import default_pipeline
     from mycc.passes.pipeline import Pipeline
 
     plugins = flags.load_plugins(args.load_pass_plugin)
     given = Pipeline.parse(args.pass_pipeline, passes=plugins) if args.pass_pipeline is not None else None
-    module = parse_module(read_source(args.file))
-    _make_entry(module, args.entry, args.file)
+    device = devices(args.platform)[0] if args.platform else default_device()
+    values: list[str] = args.values
+    program = take_in(read_source(args.file), args.entry)
+    if len(values) != len(program.parameters):
+        wanted = ", ".join(map(str, program.parameters)) or "none"
+        raise MyccError(
+            f"@{args.entry} takes {len(program.parameters)} arguments ({wanted}), got {len(values)} --arg"
+        )
+    arrays = [_array(v, p, i) for i, (v, p) in enumerate(zip(values, program.parameters, strict=True))]
+    if not program.static:
+        program = program.refined([array.shape for array in arrays])
+    module = program.module
     pipeline = default_pipeline(module) if given is None else given
     pipeline.run(module, instrumentation=flags.instrumentation_of(args))
-    device = devices(args.platform)[0] if args.platform else default_device()
     executable = compile_module(module, devices=[device])
-    values: list[str] = args.values
-    if len(values) != len(executable.in_avals):
-        wanted = ", ".join(map(str, executable.in_avals)) or "none"
-        raise MyccError(
-            f"@{args.entry} takes {len(executable.in_avals)} arguments ({wanted}), got {len(values)} --arg"
-        )
-    arrays = [_array(v, aval, i) for i, (v, aval) in enumerate(zip(values, executable.in_avals, strict=True))]
     results = [to_numpy(r) for r in executable.execute([put(a, device) for a in arrays])]
     if args.output is None:
         write_output(None, "".join(f"{_shown(r)}\n" for r in results))
@@ -74,49 +77,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _make_entry(module: ir.Module, name: str, file: str) -> None:
-    """Gives the function of that name the name that XLA starts from."""
-    from mycc.dialects.mlir import ir
-
-    functions = {
-        ir.StringAttr(op.attributes["sym_name"]).value: op
-        for op in module.body.operations
-        if op.operation.name == "func.func"
-    }
-    if name not in functions:
-        raise MyccError(
-            f"{file}: error: no function @{name}; there are {', '.join(f'@{f}' for f in functions) or 'none'}"
-        )
-    if name == "main":
-        return
-    with module.context, module.operation.location:
-        if "main" in functions:
-            ir.SymbolTable.replace_all_symbol_uses("main", "main.other", module.operation)
-            ir.SymbolTable.set_symbol_name(functions["main"], "main.other")
-            functions["main"].attributes["sym_visibility"] = ir.StringAttr.get("private")
-        ir.SymbolTable.replace_all_symbol_uses(name, "main", module.operation)
-        ir.SymbolTable.set_symbol_name(functions[name], "main")
-        functions[name].attributes["sym_visibility"] = ir.StringAttr.get("public")
-
-
-def _array(text: str, aval: AbstractValue, index: int) -> np.ndarray[Any, Any]:
+def _array(text: str, wanted: Parameter, index: int) -> np.ndarray[Any, Any]:
     where = f"--arg {index + 1}"
     if text.endswith(".npy") or os.path.isfile(text):
         try:
             array = np.load(text, allow_pickle=False)
         except ValueError as error:
             raise MyccError(f"{text}: error: {error}") from None
-        if array.dtype != aval.dtype:
-            raise MyccError(f"{where}: error: {text} holds {array.dtype}, the function takes {aval}")
+        if array.dtype != wanted.dtype:
+            raise MyccError(f"{where}: error: {text} holds {array.dtype}, the function takes {wanted}")
     else:
         try:
-            array = np.asarray(ast.literal_eval(text)).astype(aval.dtype)
+            array = np.asarray(ast.literal_eval(text)).astype(wanted.dtype)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise MyccError(
                 f"{where}: error: '{text}' is neither a .npy file nor a number or nested list"
             ) from None
-    if array.shape != tuple(aval.shape):
-        raise MyccError(f"{where}: error: the shape is {array.shape}, the function takes {aval}")
+    if not wanted.admits(array.shape):
+        raise MyccError(f"{where}: error: the shape is {array.shape}, the function takes {wanted}")
     return np.asarray(array)
 
 

@@ -1,0 +1,191 @@
+"""`export`: a function as a StableHLO module that needs no mycc to be read and run."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mycc.dialects import ops
+from mycc.dialects.errors import ModuleError, TreeError
+from mycc.dialects.mlir import context, hlo, ir
+from mycc.foreign import ForeignFunction
+from mycc.function import name_of
+from mycc.jit import jit
+from mycc.lowering import pytrees
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.foreign import take_in
+from mycc.lowering.pipelines import check_expanded
+from mycc.passes.pipeline import Pipeline
+from mycc.passes.symbols import Symbols, copy_module
+from mycc.source import user_line
+from mycc.stages import Lowered
+from mycc.types import abstractify
+
+__all__ = ["Exported", "export"]
+
+# Other tools need not know CHLO, and nobody needs the lines of our user's files.
+_PLAIN = "builtin.module(func.func(chlo-legalize-to-stablehlo),canonicalize,cse,symbol-dce,strip-debuginfo)"
+
+
+def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
+    """Make a StableHLO module of a function, with its transforms expanded.
+
+    Args:
+        fun: a function of arrays, or pytrees of them; jitted or not, and composed with any transforms.
+
+    Returns:
+        A function that takes the arguments of ``fun``, as arrays or `ShapeDtypeStruct` (of ``fun``'s static
+        arguments, their values), and returns the `Exported` module for arguments of these shapes and dtypes.
+        Arrays that ``fun`` refers to become constants of the module. All sizes are fixed: there are no
+        symbolic dimensions.
+
+    Raises:
+        MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> exported = mycc.export(mycc.grad(mnp.sin))(mycc.ShapeDtypeStruct((), "float32"))
+        >>> exported
+        <exported sin: (f32[]) -> f32[]>
+        >>> "stablehlo.cosine" in exported.as_text()
+        True
+        >>> exported.call(0.0)
+        Array(1., dtype=float32)
+    """
+    if not callable(fun):
+        raise TypeError(f"{user_line()}: export takes a function, got {type(fun).__name__}")
+    jitted = fun if hasattr(fun, "trace") and hasattr(fun, "lower") else jit(fun)
+
+    @functools.wraps(fun)
+    def exporter(*specs: Any, **named: Any) -> Exported:
+        return _exported(name_of(fun), jitted.lower(*specs, **named))
+
+    return exporter
+
+
+def _exported(name: str, lowered: Lowered) -> Exported:
+    check_expanded(lowered.module)
+    module = copy_module(lowered.module)
+    _embed(module, [x._numpy() for x in lowered.traced.hidden])
+    Pipeline.parse(_PLAIN).run(module)
+    traced = lowered.traced
+    return Exported(name, module, traced.in_avals, lowered.out_avals, traced.in_tree, lowered.out_tree)
+
+
+def _embed(module: ir.Module, arrays: list[np.ndarray[Any, Any]]) -> None:
+    """Make constants of the arrays that the main function takes after its arguments."""
+    if not arrays:
+        return
+    symbols = Symbols(module)
+    entry, block = symbols["main"], symbols.block("main")
+    first = len(block.arguments) - len(arrays)
+    with context, entry.location, ir.InsertionPoint.at_block_begin(block):
+        for i, array in enumerate(arrays, first):
+            block.arguments[i].replace_all_uses_with(ops.constant(array))
+    for i in reversed(range(first, len(block.arguments))):
+        block.erase_argument(i)
+    if "arg_attrs" in entry.attributes:
+        with context:
+            kept = list(entry.attributes["arg_attrs"])[:first]
+            entry.attributes["arg_attrs"] = ir.ArrayAttr.get(kept)
+    symbols.retype("main")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A function as a StableHLO module; see `export`.
+
+    Args:
+        name: of the function.
+        module: the module; its function ``main`` takes the leaves of the arguments and returns those of the
+            result.
+        in_avals: shape and dtype of each leaf of the arguments.
+        out_avals: shape and dtype of each leaf of the result.
+        in_tree: the structure of ``(args, kwargs)``.
+        out_tree: the structure of the result.
+    """
+
+    name: str
+    module: ir.Module
+    in_avals: tuple[AbstractValue, ...]
+    out_avals: tuple[AbstractValue, ...]
+    in_tree: Any
+    out_tree: Any
+
+    def as_text(self) -> str:
+        """The module as MLIR text."""
+        return str(self.module)
+
+    def as_bytecode(self) -> bytes:
+        """The module as MLIR bytecode, for tools of about the same version."""
+        import io
+
+        buffer = io.BytesIO()
+        self.module.operation.write_bytecode(buffer)
+        return buffer.getvalue()
+
+    def serialize(self, version: str | None = None) -> bytes:
+        """The module as a portable artifact, which StableHLO keeps readable over years.
+
+        Args:
+            version: the version of StableHLO to write for, as ``"1.9.0"``; by default one that tools have
+                been able to read for twelve weeks.
+
+        Raises:
+            ModuleError: the module cannot be written for that version.
+        """
+        if version is None:
+            requirement = hlo.StablehloCompatibilityRequirement.WEEK_12
+            version = hlo.get_version_from_compatibility_requirement(requirement)
+        try:
+            # What is written is made of the module in place.
+            return bytes(hlo.serialize_portable_artifact(copy_module(self.module), version))
+        except (ValueError, RuntimeError) as error:
+            raise ModuleError(f"{self.name} cannot be written for StableHLO {version}: {error}") from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the module to a file: as text for ``.mlir``, as bytecode for ``.mlirbc``, else as a portable artifact.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        target = Path(path)
+        if target.suffix == ".mlir":
+            target.write_text(self.as_text(), encoding="utf-8")
+        else:
+            target.write_bytes(self.as_bytecode() if target.suffix == ".mlirbc" else self.serialize())
+
+    @functools.cached_property
+    def _function(self) -> ForeignFunction:
+        return ForeignFunction(take_in(copy_module(self.module)))
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the exported function, inside transforms as well.
+
+        Args:
+            args, kwargs: as ``fun`` takes them, of the shapes and dtypes that it was exported for.
+
+        Raises:
+            TreeError, TypeError: they are of another structure, shape or dtype.
+        """
+        leaves, tree = pytrees.flatten((args, kwargs))
+        if tree != self.in_tree:
+            raise TreeError(
+                f"{user_line()}: {self.name} was exported for arguments {self.in_tree}, got {tree}"
+            )
+        for leaf in leaves:
+            abstractify(leaf)
+        results = self._function(*leaves)
+        return self.out_tree.unflatten(results if isinstance(results, tuple) else [results])
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(map(str, self.in_avals))
+        results = ", ".join(map(str, self.out_avals))
+        single = len(self.out_avals) == 1
+        return f"<exported {self.name}: ({arguments}) -> {results if single else f'({results})'}>"
