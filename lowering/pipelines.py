@@ -8,6 +8,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
+from mycc.passes.decompose import Decompose
 from mycc.passes.diagnostics import format_error
 from mycc.passes.fuse import Fuse
 from mycc.passes.outline import Outline
@@ -34,7 +35,7 @@ def default_pipeline(module: ir.Module) -> Pipeline:
     expand = transforms(module)
     # What is called from many places is simplified once; what is left is found after inlining.
     functions = [Resolve(), Simplify()] if len(expand) else [Resolve()]
-    return Pipeline([expand, "symbol-dce", *functions, _CLEANUP])
+    return Pipeline([expand, Decompose(), "symbol-dce", *functions, _CLEANUP])
 
 
 def run_default(module: ir.Module) -> None:
@@ -54,7 +55,10 @@ def _rounds(module: ir.Module) -> int:
     """How often autodiff and batch must alternate: odd rounds, counted from one, are autodiff's, even ones batch's."""
     symbols = Symbols(module)
     done_after: dict[str, int] = {}
-    for symbol in symbols.callee_first():
+    order = symbols.callee_first()
+    # Once more, since rules may refer to themselves, so that some callees come after their callers.
+    recursive = any(op.name == "stablehlo.composite" for symbol in order for op in symbols.referring(symbol))
+    for symbol in order * (2 if recursive else 1):
         last = 0
         for op in symbols.referring(symbol):
             for callee in callees(op):

@@ -11,7 +11,7 @@ reverse sweep is a transposition of the linear part is from there too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -23,6 +23,8 @@ from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, ac
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
+from mycc.passes.checkpoint import Checkpoint
+from mycc.passes.partial import partial
 from mycc.passes.symbols import Symbols, inputs, remap_captures
 
 Value: TypeAlias = ir.Value
@@ -144,6 +146,8 @@ class Derivatives:
         self._jvps: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
+        self._partials: dict[tuple[str, Flags], Split] = {}
+        self._checkpoints: dict[tuple[str, Flags, Flags | None, tuple[str, ...], bool], Split] = {}
         self._bodies: dict[str, Body] = {}
 
     def split(self, callee: str, active: Flags, seeded: Flags | None) -> Split:
@@ -209,6 +213,32 @@ class Derivatives:
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
+
+    def partial(self, callee: str, unknown: Flags) -> Split:
+        """A function taken apart by what depends on its unknown arguments."""
+        key = (callee, unknown)
+        if key not in self._partials:
+            self._partials[key] = partial(self.symbols, callee, unknown)
+        return self._partials[key]
+
+    def checkpoint(
+        self, callee: str, active: Flags, seeded: Flags | None, policy: Sequence[str], barrier: bool
+    ) -> Split:
+        """As `split`, where residuals are operands and what the policy saves, and ``linear`` computes the rest."""
+        key = (callee, active, seeded, tuple(policy), barrier)
+        if key not in self._checkpoints:
+            plan = Checkpoint(self.symbols, callee, policy, barrier)
+            split = self.split(plan.callee, active, seeded)
+            self._checkpoints[key] = plan.finish(split)
+        return self._checkpoints[key]
+
+    def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
+        """The argument and result types of a function."""
+        return self.symbols.types(callee)
+
+    def define(self, base: str, arguments: Sequence[ir.Type], build: Callable[..., Sequence[Value]]) -> str:
+        """The symbol of a new function; ``build`` gets its arguments and gives what it returns."""
+        return self.symbols.define(base, arguments, build, ir.Location.current)
 
 
 def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
+from mycc.passes.decompose import Decompose
 from mycc.passes.fuse import Fuse
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
@@ -16,6 +17,7 @@ PASSES: tuple[type[Pass], ...] = (
     Outline,
     Autodiff,
     Batch,
+    Decompose,
     Resolve,
     Simplify,
     Fuse,

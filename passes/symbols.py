@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mycc.dialects import ops
+from mycc.dialects.composites import symbols_of
 from mycc.dialects.mlir import context, func, ir, unknown
 
 __all__ = ["Symbols", "callees", "captures", "inputs", "may_have_regions", "operations", "remap_captures"]
@@ -58,7 +59,7 @@ def callees(op: ir.Operation) -> list[str]:
     if op.name == "stablehlo.custom_call" and "called_computations" in attributes:
         return [symbol.value for symbol in attributes["called_computations"]]
     if op.name == "stablehlo.composite":
-        return [attributes["decomposition"].value]
+        return symbols_of(op)
     return []
 
 
@@ -184,6 +185,20 @@ class Symbols:
         with context, self.functions[symbol].location, ir.InsertionPoint(block):
             ir.Operation.create("func.return", [], list(results))
         self.retype(symbol)
+
+    def define(
+        self,
+        base: str,
+        arguments: Sequence[ir.Type],
+        build: Callable[..., Sequence[ir.Value]],
+        location: ir.Location = unknown,
+    ) -> str:
+        """A new private function; ``build`` gets its arguments and gives what it returns."""
+        name, block = self.new(base, arguments, location)
+        with context, location, ops.End(block):
+            results = list(build(*block.arguments))
+        self.close(name, results)
+        return name
 
     def retype(self, symbol: str) -> None:
         """Set a function's type from its block's arguments and its return."""

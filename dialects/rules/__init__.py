@@ -6,6 +6,7 @@ from mycc.dialects.record import Record
 from mycc.dialects.rules import (
     broadcasts,
     choice,
+    composites,
     contraction,
     control,
     elementwise,
@@ -37,6 +38,7 @@ RECORDS: dict[str, Record] = {
         sorting,
         control,
         functions,
+        composites,
     )
     for record in kind.RECORDS
 }

@@ -17,6 +17,7 @@ from mycc.dialects.record import (
     batch_pointwise,
     batched_type,
     inactive,
+    pointwise,
     structured,
 )
 from mycc.dialects.types import element_type, tensor
@@ -25,11 +26,11 @@ Value: TypeAlias = ir.Value
 
 
 def _callee(op: ir.Operation) -> str:
-    symbol: str = op.attributes["callee"].value
+    symbol: str = op.attributes["callee" if op.name == "func.call" else "decomposition"].value
     return symbol
 
 
-def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
+def filled(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
     """The values at the flagged positions, zeros where there is none."""
     return [
         ops.full(type_, 0) if value is None else value
@@ -38,7 +39,7 @@ def _present(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[V
     ]
 
 
-def _scatter(values: Sequence[Value], flags: Flags) -> Tangents:
+def scattered(values: Sequence[Value], flags: Flags) -> Tangents:
     """The values back at the flagged positions, None elsewhere."""
     remaining = iter(values)
     return [next(remaining) if flag else None for flag in flags]
@@ -50,51 +51,51 @@ def _call_split(site: Site) -> tuple[str, tuple[ir.Type, ...], Flags, str]:
     return split.linear, split.residuals, split.active, split.primal
 
 
-def _call_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
+def call_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
     _, residuals, _, primal = _call_split(site)
     types = [result.type for result in site.op.results]
     results = ops.call(primal, [*types, *residuals], operands)
     return results[: len(types)], results[len(types) :]
 
 
-def _call_forward(site: Site, tangents: Tangents) -> Tangents:
+def call_forward(site: Site, tangents: Tangents) -> Tangents:
     linear, residuals, present, _ = _call_split(site)
     types = [result.type for result in site.op.results]
-    seeds = _present(tangents, site.active, [operand.type for operand in site.op.operands])
+    seeds = filled(tangents, site.active, [operand.type for operand in site.op.operands])
     saved = [site.saved(i) for i in range(len(residuals))]
     results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
-    return _scatter(results, present)
+    return scattered(results, present)
 
 
-def _call_joint(
+def call_joint(
     site: Site, operands: Sequence[Value], tangents: Tangents
 ) -> tuple[Sequence[Value], Tangents]:
     symbol, present = site.functions.jvp(_callee(site.op), site.active)
     types = [result.type for result in site.op.results]
-    seeds = _present(tangents, site.active, [operand.type for operand in operands])
+    seeds = filled(tangents, site.active, [operand.type for operand in operands])
     results = ops.call(
         symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds]
     )
-    return results[: len(types)], _scatter(results[len(types) :], present)
+    return results[: len(types)], scattered(results[len(types) :], present)
 
 
-def _call_reverse(site: Site, cotangents: Tangents) -> Tangents:
+def call_reverse(site: Site, cotangents: Tangents) -> Tangents:
     types = [operand.type for operand in site.op.operands]
-    seeds = _present(cotangents, site.wanted, [result.type for result in site.op.results])
+    seeds = filled(cotangents, site.wanted, [result.type for result in site.op.results])
     if site.transposing:
         symbol, present = site.functions.transpose(_callee(site.op), site.active, site.wanted)
         primals = [site.operand(i) for i, flag in enumerate(site.active) if not flag]
         results = ops.call(
             symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds]
         )
-        return _scatter(results, present)
+        return scattered(results, present)
     linear, residuals, present, _ = _call_split(site)
     saved = [site.saved(i) for i in range(len(residuals))]
     results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
-    return _scatter(results, present)
+    return scattered(results, present)
 
 
-def _call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
+def call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     symbol, flags = site.functions.batch(_callee(site.op), tuple(site.flags))
     types = [
         batched_type(result.type, site.size) if flag else result.type
@@ -103,7 +104,7 @@ def _call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     return ops.call(symbol, types, site.operands), flags
 
 
-def _call_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
+def call_depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
     return functions.depends(_callee(op), active)
 
 
@@ -152,14 +153,25 @@ _RESOLVE = {
 RECORDS: tuple[Record, ...] = (
     structured(
         "func.call",
-        _call_forward,
-        _call_reverse,
-        _call_batch,
-        augment=_call_augment,
-        joint=_call_joint,
-        depends=_call_depends,
+        call_forward,
+        call_reverse,
+        call_batch,
+        augment=call_augment,
+        joint=call_joint,
+        depends=call_depends,
+    ),
+    # What another framework keeps together is what its decomposition says.
+    structured(
+        "stablehlo.composite",
+        call_forward,
+        call_reverse,
+        call_batch,
+        augment=call_augment,
+        joint=call_joint,
+        depends=call_depends,
     ),
     structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
     inactive("mycc.axis_index", _batch_collective),
+    pointwise("mycc.checkpoint_name", lambda t, s: t, oracle=lambda x: x, dtypes="fciub"),
     inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),
 )
