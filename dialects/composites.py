@@ -310,9 +310,7 @@ def _transpose_type(composite: Composite, functions: Mapping[str, ir.Operation])
     return [*results[:count], *operands[count:]], operands[:count]
 
 
-_SIGNATURES: dict[
-    tuple[str, str], Callable[[Composite, Mapping[str, ir.Operation]], Types | None]
-] = {
+_SIGNATURES: dict[tuple[str, str], Callable[[Composite, Mapping[str, ir.Operation]], Types | None]] = {
     (CUSTOM_JVP, "jvp"): _jvp_type,
     (CUSTOM_VJP, "jvp"): _jvp_type,
     (CUSTOM_VJP, "fwd"): _fwd_type,

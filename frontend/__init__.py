@@ -6,6 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mycc.array import Array
+from mycc.custom.forward import custom_jvp
+from mycc.custom.reverse import custom_vjp
 from mycc.derivatives import jvp, linear_transpose, linearize, vjp
 from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
 from mycc.dialects.errors import (
@@ -39,6 +41,8 @@ __all__ = [
     "TreeError",
     "UnsupportedOperationError",
     "block_until_ready",
+    "custom_jvp",
+    "custom_vjp",
     "default_backend",
     "device_get",
     "device_put",

@@ -6,10 +6,14 @@ goes on, so that Python control flow on values works under eager derivatives.
 
 from __future__ import annotations
 
+import numpy as np
+
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, ir
+from mycc.dialects.types import dtype_of
 from mycc.eager import execute
+from mycc.passes.symbols import inputs
 from mycc.trace import Frame, Tracer, concretization_error, leaked
 
 __all__ = ["force"]
@@ -28,10 +32,19 @@ def force(x: Tracer, what: str) -> Array:
     if not _is_concrete(frame):
         raise concretization_error(x, what)
     sources = _sources(frame)
+    unknown = {a for a, source in zip(frame.block.arguments, sources, strict=False) if source is None}
+    if unknown and _depends(x._value, unknown, frame):
+        raise concretization_error(x, what)
+    frame.forced = True
     if isinstance(x._value.owner, ir.Block):
-        known: Array = sources[ir.BlockArgument(x._value).arg_number]._concrete(what)
+        behind = sources[ir.BlockArgument(x._value).arg_number]
+        assert behind is not None
+        known: Array = behind._concrete(what)
         return known
-    arguments = [source._concrete(what) for source in sources]
+    arguments = [
+        _stand_in(argument) if source is None else source._concrete(what)
+        for argument, source in zip(frame.block.arguments, sources, strict=True)
+    ]
     result: Array = execute(frame.name, _prefix(x), [x._aval], arguments)[0]
     return result
 
@@ -46,8 +59,21 @@ def _is_concrete(frame: Frame | None) -> bool:
     return False
 
 
-def _sources(frame: Frame) -> list[Tracer | Array]:
-    """What stands behind each argument of a frame's function."""
+def _depends(value: ir.Value, unknown: set[ir.Value], frame: Frame) -> bool:
+    """Whether a value of a frame's function is computed from arguments behind which nothing stands yet."""
+    reached = set(unknown)
+    for each in frame.block.operations:
+        if not reached.isdisjoint(inputs(each.operation)):
+            reached.update(each.operation.results)
+    return value in reached
+
+
+def _stand_in(argument: ir.Value) -> Array:
+    return Array._from_numpy(np.zeros(tuple(argument.type.shape), dtype_of(argument.type)))
+
+
+def _sources(frame: Frame) -> list[Tracer | Array | None]:
+    """What stands behind each argument of a frame's function; None where nothing does, for a tangent."""
     if frame.parent is None:
         return list(frame.trace.hidden)
     return [*frame.operands, *frame.captured]

@@ -46,23 +46,14 @@ class Autodiff(Pass):
         pending = set(symbols.functions)
         for symbol in order:
             _expand_function(symbols, derivatives, symbol, pending, self)
-            if _is_done(symbols, symbol, pending):
+            if symbols.is_done(symbol, pending, partial(_waits, symbols)):
                 pending.remove(symbol)
 
 
-def _is_done(symbols: Symbols, symbol: str, pending: set[str]) -> bool:
-    """Whether neither a function nor one that it calls holds a transform operation, or a handle from elsewhere."""
-    # A rule may refer to itself, through the function that it is the rule of.
-    seen, waiting = {symbol}, [symbol]
-    while waiting:
-        name = waiting.pop()
-        arguments, results = symbols.types(name)
-        if token in arguments or token in results or any(match(op) for op in symbols.referring(name)):
-            return False
-        found = pending.intersection(symbols.callees(name)) - seen
-        seen |= found
-        waiting += found
-    return True
+def _waits(symbols: Symbols, symbol: str) -> bool:
+    """Whether a function holds a transform operation, or a handle from elsewhere."""
+    arguments, results = symbols.types(symbol)
+    return token in arguments or token in results or any(match(op) for op in symbols.referring(symbol))
 
 
 def _kind(transform: Transform) -> Mode:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from mycc.dialects import ops
@@ -54,21 +55,13 @@ class Batch(Pass):
                 self.count("vmap operations")
             if ready:
                 symbols.forget(symbol)
-            if len(ready) == len(found) and _is_done(symbols, symbol, pending):
+            if symbols.is_done(symbol, pending, partial(_waits, symbols)):
                 pending.remove(symbol)
 
 
-def _is_done(symbols: Symbols, symbol: str, pending: set[str]) -> bool:
-    """Whether neither a function nor one that it refers to, itself perhaps, holds a transform operation."""
-    seen, waiting = {symbol}, [symbol]
-    while waiting:
-        name = waiting.pop()
-        if any(match(op) for op in symbols.referring(name)):
-            return False
-        found = pending.intersection(symbols.callees(name)) - seen
-        seen |= found
-        waiting += found
-    return True
+def _waits(symbols: Symbols, symbol: str) -> bool:
+    """Whether a function holds a transform operation."""
+    return any(match(op) for op in symbols.referring(symbol))
 
 
 def _expand(transform: Transform, batcher: _Batcher) -> None:

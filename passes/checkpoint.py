@@ -122,9 +122,7 @@ class Checkpoint:
                 values.update(zip(op.results, copy.results, strict=True))
             return [values[value] for value in returned]
 
-        name = self.symbols.define(
-            f"{self.source}.recompute", [v.type for v in taken], build, self.location
-        )
+        name = self.symbols.define(f"{self.source}.recompute", [v.type for v in taken], build, self.location)
         return name, operands, numbers
 
     def _saving(self, operands: Sequence[int], saved: Sequence[int]) -> str:

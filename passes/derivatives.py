@@ -24,7 +24,7 @@ from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
 from mycc.passes.checkpoint import Checkpoint
-from mycc.passes.partial import partial
+from mycc.passes.partial import Memo, partial
 from mycc.passes.symbols import Symbols, inputs, remap_captures
 
 Value: TypeAlias = ir.Value
@@ -146,7 +146,7 @@ class Derivatives:
         self._jvps: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
-        self._partials: dict[tuple[str, Flags], Split] = {}
+        self._partials: Memo = {}
         self._checkpoints: dict[tuple[str, Flags, Flags | None, tuple[str, ...], bool], Split] = {}
         self._bodies: dict[str, Body] = {}
 
@@ -216,10 +216,7 @@ class Derivatives:
 
     def partial(self, callee: str, unknown: Flags) -> Split:
         """A function taken apart by what depends on its unknown arguments."""
-        key = (callee, unknown)
-        if key not in self._partials:
-            self._partials[key] = partial(self.symbols, callee, unknown)
-        return self._partials[key]
+        return partial(self.symbols, callee, unknown, self._partials)
 
     def checkpoint(
         self, callee: str, active: Flags, seeded: Flags | None, policy: Sequence[str], barrier: bool

@@ -142,7 +142,9 @@ class _Body:
     def _live(self) -> list[int]:
         """Before each operation, how many values exist that it or a later one uses."""
         change = [0] * (len(self.ops) + 1)
-        last = {self.made[v]: i for i, operands in enumerate(self.operands) for v in operands if v in self.made}
+        last = {
+            self.made[v]: i for i, operands in enumerate(self.operands) for v in operands if v in self.made
+        }
         for (begin, _), end in last.items():
             change[begin + 1] += 1
             change[end + 1] -= 1

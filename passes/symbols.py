@@ -63,6 +63,12 @@ def callees(op: ir.Operation) -> list[str]:
     return []
 
 
+def _called(op: ir.Operation) -> list[str]:
+    """As `callees`, without the rules of composites."""
+    found = callees(op)
+    return found[:1] if op.name == "stablehlo.composite" else found
+
+
 def captures(op: ir.Operation) -> list[ir.Value]:
     """The values from around an operation that its regions use, each once, in the order of first use."""
     if not may_have_regions(op.name):
@@ -139,6 +145,37 @@ class Symbols:
     def callees(self, symbol: str) -> list[str]:
         """The functions of the module that a function refers to."""
         return [callee for op in self.referring(symbol) for callee in callees(op) if callee in self.functions]
+
+    def is_done(self, symbol: str, pending: set[str], waits: Callable[[str], bool]) -> bool:
+        """Whether nothing waits in a function and in all pending ones that it refers to.
+
+        Those of rules that refer to themselves, through the composite that they belong to, are done together.
+        Functions that call themselves never are.
+
+        Args:
+            symbol: the function.
+            pending: what is not known to be done.
+            waits: whether a function itself has something to expand.
+        """
+        seen, waiting = {symbol}, [symbol]
+        while waiting:
+            name = waiting.pop()
+            if waits(name):
+                return False
+            found = pending.intersection(self.callees(name)) - seen
+            seen |= found
+            waiting += found
+        if len(seen) == 1 and symbol not in self.callees(symbol):
+            return True
+        called, waiting = set[str](), [symbol]
+        while waiting:
+            name = waiting.pop()
+            calls = {c for op in self.referring(name) for c in _called(op)} & pending
+            if symbol in calls:
+                return False
+            waiting += calls - called
+            called |= calls
+        return True
 
     def types(self, symbol: str) -> tuple[list[ir.Type], list[ir.Type]]:
         """The argument and result types of a function."""

@@ -93,9 +93,7 @@ def _all_depend(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
 # ---- Forward rules -------------------------------------------------------------------------------
 
 
-def _jvp_joint(
-    site: Site, operands: Sequence[Value], tangents: Tangents
-) -> tuple[Sequence[Value], Tangents]:
+def _jvp_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
     composite = composite_of(site.op)
     _refuse_captured(site, composite)
     types = _types(site.op.results)
@@ -126,9 +124,7 @@ def _jvp_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value]
     split, present = _parts(site)
     types = _types(site.op.results)
     constant = [
-        t
-        for t, moving, flag in zip(types, _moving(types), present, strict=True)
-        if moving and not flag
+        t for t, moving, flag in zip(types, _moving(types), present, strict=True) if moving and not flag
     ]
     values = ops.call(split.primal, [*types, *constant, *split.residuals], operands)
     return values[: len(types)], values[len(types) + len(constant) :]
@@ -179,9 +175,7 @@ def _forward_rule(site: Site) -> None:
         )
 
 
-def _vjp_joint(
-    site: Site, operands: Sequence[Value], tangents: Tangents
-) -> tuple[Sequence[Value], Tangents]:
+def _vjp_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
     _forward_rule(site)
     return _jvp_joint(site, operands, tangents)
 
@@ -305,9 +299,7 @@ def _checkpoint_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence
     return values[: len(types)], values[len(types) :]
 
 
-def _checkpoint_linear(
-    site: Site, split: Split, seeds: Sequence[Value], ends: Sequence[ir.Type]
-) -> Tangents:
+def _checkpoint_linear(site: Site, split: Split, seeds: Sequence[Value], ends: Sequence[ir.Type]) -> Tangents:
     """The linear part, a checkpoint in its turn, so that its own derivative computes again as well."""
     saved = [site.saved(i) for i in range(len(split.residuals))]
     operands = [*seeds, *saved]

@@ -67,9 +67,7 @@ def call_forward(site: Site, tangents: Tangents) -> Tangents:
     return scattered(results, present)
 
 
-def call_joint(
-    site: Site, operands: Sequence[Value], tangents: Tangents
-) -> tuple[Sequence[Value], Tangents]:
+def call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
     symbol, present = site.functions.jvp(_callee(site.op), site.active)
     types = [result.type for result in site.op.results]
     seeds = filled(tangents, site.active, [operand.type for operand in operands])
