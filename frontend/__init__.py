@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from mycc.array import Array
+from mycc.closure import closure_convert
 from mycc.custom.forward import custom_jvp
 from mycc.custom.reverse import custom_vjp
 from mycc.derivatives import jvp, linear_transpose, linearize, vjp
@@ -24,6 +25,7 @@ from mycc.dialects.errors import (
 from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
+from mycc.remat import checkpoint, remat
 from mycc.stages import ShapeDtypeStruct, eval_shape
 from mycc.types import float0
 from mycc.vmap import vmap
@@ -40,7 +42,11 @@ __all__ = [
     "TransformError",
     "TreeError",
     "UnsupportedOperationError",
+    "ad_checkpoint",
     "block_until_ready",
+    "checkpoint",
+    "checkpoint_policies",
+    "closure_convert",
     "custom_jvp",
     "custom_vjp",
     "default_backend",
@@ -61,6 +67,7 @@ __all__ = [
     "nn",
     "numpy",
     "random",
+    "remat",
     "scipy",
     "tree",
     "value_and_grad",
@@ -69,9 +76,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mycc import lax, nn, numpy, random, scipy, tree
+    from mycc import ad_checkpoint, checkpoint_policies, lax, nn, numpy, random, scipy, tree
 
-_MODULES = frozenset({"lax", "nn", "numpy", "random", "scipy", "tree"})
+_MODULES = frozenset({"ad_checkpoint", "checkpoint_policies", "lax", "nn", "numpy", "random", "scipy", "tree"})
 
 
 def __getattr__(name: str) -> Any:

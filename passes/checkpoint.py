@@ -24,6 +24,7 @@ Value: TypeAlias = ir.Value
 __all__ = ["Checkpoint"]
 
 _SAVED = "mycc.saved"
+_NAMED = "mycc.checkpoint_name"
 
 
 class Checkpoint:
@@ -99,30 +100,33 @@ class Checkpoint:
         body = [op.operation for op in block.operations]
         returned = list(body[-1].operands)
         returned = returned[len(returned) - len(split.residuals) :]
+        stands = _stands(body)
         live = set(returned)
         steps: list[ir.Operation] = []
-        saved: dict[int, Value] = {}
         for op in reversed(body[:-1]):
-            if live.isdisjoint(op.results):
-                continue
-            if _SAVED in op.attributes:
-                saved[int(op.attributes[_SAVED])] = op.results[0]
-                continue
-            steps.append(op)
-            live.update(inputs(op))
-        operands = [i for i, argument in enumerate(block.arguments) if argument in live]
-        numbers = sorted(saved)
-        taken = [*(block.arguments[i] for i in operands), *(saved[n] for n in numbers)]
+            needed = live.intersection(op.results)
+            if not all(value in stands for value in needed):
+                steps.append(op)
+                live.update(inputs(op))
+        operands = [i for i, argument in enumerate(block.arguments) if argument in live - stands.keys()]
+        numbers = sorted({stands[value] for value in live & stands.keys()})
 
         def build(*arguments: Value) -> list[Value]:
-            values = dict(zip(taken, arguments, strict=True))
+            values = {
+                block.arguments[i]: value for i, value in zip(operands, arguments, strict=False)
+            }
+            saved = dict(zip(numbers, arguments[len(operands) :], strict=True))
+            values |= {value: saved[n] for value, n in stands.items() if n in saved}
             for op in reversed(steps):
                 copy = ops.rebuild(op, [values[operand] for operand in op.operands])
                 remap_captures(copy, values)
-                values.update(zip(op.results, copy.results, strict=True))
+                for old, new in zip(op.results, copy.results, strict=True):
+                    values.setdefault(old, new)
             return [values[value] for value in returned]
 
-        name = self.symbols.define(f"{self.source}.recompute", [v.type for v in taken], build, self.location)
+        types = {n: value.type for value, n in stands.items()}
+        taken = [*(block.arguments[i].type for i in operands), *(types[n] for n in numbers)]
+        name = self.symbols.define(f"{self.source}.recompute", taken, build, self.location)
         return name, operands, numbers
 
     def _saving(self, operands: Sequence[int], saved: Sequence[int]) -> str:
@@ -143,10 +147,23 @@ class Checkpoint:
         return name
 
 
+def _stands(body: Sequence[ir.Operation]) -> dict[Value, int]:
+    """For each value that is saved its number; naming a value is no computation, so its operand is saved as well."""
+    found: dict[Value, int] = {}
+    for op in body:
+        if _SAVED not in op.attributes:
+            continue
+        number = int(op.attributes[_SAVED])
+        found[op.results[0]] = number
+        if target_of(op) == _NAMED:
+            found.setdefault(op.operands[0], number)
+    return found
+
+
 def _saves(policy: Sequence[str], op: ir.Operation) -> bool:
     if op.name == "stablehlo.dot_general":
         return "dots" in policy or ("dots_with_no_batch_dims" in policy and not _has_batch(op))
-    if op.name == "stablehlo.custom_call" and target_of(op) == "mycc.checkpoint_name":
+    if op.name == "stablehlo.custom_call" and target_of(op) == _NAMED:
         return any(_names(entry, op.attributes["mycc.name"].value) for entry in policy)
     return False
 

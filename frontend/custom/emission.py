@@ -10,7 +10,7 @@ itself is traced again, since the inner call needs the same operands as the oute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -61,11 +61,19 @@ class Entry:
 class Rules(Protocol):
     """What a kind of custom function has beyond the function."""
 
-    kind: str
-    name: str
+    @property
+    def kind(self) -> str:
+        """The composite's name."""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
 
     def names(self) -> Sequence[str]:
         """The rules that there are."""
+
+    def options(self) -> Mapping[str, ir.Attribute]:
+        """Further entries of the composite's attributes."""
 
     def trace(self, frame: Frame, arguments: Arguments, operands: list[Tracer], function: Callee) -> Any:
         """Trace the rules."""
@@ -100,6 +108,7 @@ def emit(frame: Frame, owner: Any, fun: Callable[..., Any], rules: Rules, argume
             len(values),
             list(entry.function.function.results),
             [*values, *(frame.lift(x) for x in entry.captured)],
+            rules.options(),
         )
     found = [Tracer(frame, v, a) for v, a in zip(results, entry.function.out_avals, strict=True)]
     return entry.function.out_tree.unflatten(found)

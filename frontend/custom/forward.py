@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from mycc.dialects import ops
 from mycc.dialects.composites import CUSTOM_JVP
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
 from mycc.dialects.types import float0
+from mycc.dialects.mlir import ir
 from mycc.differentiation import is_inexact
 from mycc.function import Callee, name_of, trace_function
 from mycc.lowering.abstract import AbstractValue
@@ -141,6 +142,9 @@ class _Rules:
 
     def names(self) -> Sequence[str]:
         return ("jvp",)
+
+    def options(self) -> Mapping[str, ir.Attribute]:
+        return {}
 
     def trace(self, frame: Frame, arguments: Arguments, operands: list[Tracer], function: Callee) -> Callee:
         return trace_jvp(frame, self.jvp, self.name, arguments, operands, function)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from mycc.dialects import ops
 from mycc.dialects.composites import CUSTOM_VJP
 from mycc.dialects.errors import TreeError, UnsupportedOperationError
 from mycc.dialects.types import float0
+from mycc.dialects.mlir import ir
 from mycc.differentiation import is_inexact
 from mycc.function import Callee, name_of, trace_function
 from mycc.lowering import pytrees
@@ -124,6 +125,9 @@ class _Rules:
 
     def names(self) -> Sequence[str]:
         return ("fwd", "bwd") if self.jvp is None else ("fwd", "bwd", "jvp")
+
+    def options(self) -> Mapping[str, ir.Attribute]:
+        return {}
 
     def trace(self, frame: Frame, arguments: Arguments, operands: list[Tracer], function: Callee) -> _Traced:
         fwd = self._trace_fwd(frame, arguments, operands, function)
