@@ -16,6 +16,7 @@ from mycc.dialects.rules import (
     reduction,
     scattering,
     shape,
+    solve,
     sorting,
     special,
 )
@@ -39,6 +40,7 @@ RECORDS: dict[str, Record] = {
         control,
         functions,
         composites,
+        solve,
     )
     for record in kind.RECORDS
 }

@@ -23,7 +23,7 @@ from mycc.function import Callee, building, trace_function
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, mlir_type
 
-__all__ = ["Entry", "Rules", "define", "emit"]
+__all__ = ["Entry", "Rules", "define", "emit", "forwarded"]
 
 Captured = Tracer | Array
 
@@ -222,6 +222,26 @@ def _extend(trace: Trace, entry: Entry) -> None:
         [argument.type for argument in block.arguments], list(function.results), context=context
     )
     op.attributes["function_type"] = ir.TypeAttr.get(type_, context=context)
+
+
+def forwarded(trace: Trace, entry: Entry, rule: Callee, symbol: str) -> None:
+    """The function that a composite names as a rule: it takes all operands, then what only the rule takes.
+
+    ``rule`` was traced with the composite's arguments, then its own ones.
+    """
+    function = rule.function
+    count = len(function.arguments) - len(rule.captured)
+    operands = entry.operand_types
+    explicit = len(operands) - len(entry.captured)
+    position = {id(x): explicit + i for i, x in enumerate(entry.captured)}
+
+    def build(values: list[ir.Value]) -> list[ir.Value]:
+        inputs = [*values[:explicit], *values[len(operands) :]]
+        inputs += [values[position[id(x)]] for x in rule.captured]
+        return ops.call(function.symbol, function.results, inputs)
+
+    types = [*operands, *function.arguments[explicit:count]]
+    define(trace, symbol, types, build, trace.module.operation.location)
 
 
 def define(

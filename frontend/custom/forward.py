@@ -11,9 +11,8 @@ import numpy as np
 
 from mycc.array import Array
 from mycc.custom.arguments import Arguments, positions_of, sort_arguments
-from mycc.custom.emission import Captured, Entry, define, emit
+from mycc.custom.emission import Captured, Entry, emit, forwarded
 from mycc.custom.results import checked, described_rule, flattened, pair
-from mycc.dialects import ops
 from mycc.dialects.composites import CUSTOM_JVP
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
 from mycc.dialects.types import float0
@@ -25,7 +24,7 @@ from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, current
 from mycc.types import abstractify
 
-__all__ = ["custom_jvp", "define_jvp", "trace_jvp"]
+__all__ = ["custom_jvp", "trace_jvp", "zero_tangent"]
 
 
 class custom_jvp:
@@ -105,7 +104,7 @@ class custom_jvp:
                 )
             given = [rule(t, out, *primals) for rule, t in zip(jvps, tangents, strict=True) if rule is not None]
             if not given:
-                return out, tree_map(_zero_tangent, out)
+                return out, tree_map(zero_tangent, out)
             return out, functools.reduce(lambda x, y: tree_map(_sum, x, y), given)
 
         jvp.__name__ = f"{name_of(self.fun)}_jvps"
@@ -125,7 +124,8 @@ class custom_jvp:
         return emit(frame, self, self.fun, _Rules(name, self.jvp), arguments)
 
 
-def _zero_tangent(x: Any) -> Any:
+def zero_tangent(x: Any) -> Any:
+    """The zero tangent of an array: of dtype float0 for integers."""
     aval = abstractify(x)
     return np.zeros(aval.shape, aval.dtype if is_inexact(aval.dtype) else float0)
 
@@ -153,7 +153,7 @@ class _Rules:
         return list(traced.captured)
 
     def define(self, trace: Trace, entry: Entry, traced: Callee) -> None:
-        define_jvp(trace, entry, traced)
+        forwarded(trace, entry, traced, entry.names["jvp"])
 
 
 def trace_jvp(
@@ -190,24 +190,3 @@ def trace_jvp(
 def _tangents(avals: Sequence[AbstractValue], tangents: Sequence[Array]) -> list[Any]:
     remaining = iter(tangents)
     return [next(remaining) if is_inexact(a.dtype) else np.zeros(a.shape, float0) for a in avals]
-
-
-def define_jvp(trace: Trace, entry: Entry, traced: Callee) -> None:
-    """The function that a composite names as its forward rule: it takes all operands, then tangents."""
-    function = traced.function
-    count = len(function.arguments) - len(traced.captured)
-    operands = entry.operand_types
-    explicit = len(operands) - len(entry.captured)
-    position = {id(x): explicit + i for i, x in enumerate(entry.captured)}
-
-    def build(values: list[Any]) -> list[Any]:
-        inputs = [*values[:explicit], *values[len(operands) :]]
-        inputs += [values[position[id(x)]] for x in traced.captured]
-        return ops.call(function.symbol, function.results, inputs)
-
-    types = [*operands, *function.arguments[explicit:count]]
-    define(trace, entry.names["jvp"], types, build, _location(trace))
-
-
-def _location(trace: Trace) -> Any:
-    return trace.module.operation.location

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mycc.custom.arguments import Arguments, positions_of, sort_arguments
-from mycc.custom.emission import Captured, Entry, define, emit
-from mycc.custom.forward import define_jvp, trace_jvp
+from mycc.custom.emission import Captured, Entry, define, emit, forwarded
+from mycc.custom.forward import trace_jvp
 from mycc.custom.results import checked, described_rule, flattened, pair
 from mycc.dialects import ops
 from mycc.dialects.composites import CUSTOM_VJP
@@ -203,7 +203,7 @@ class _Rules:
         define(trace, entry.names["fwd"], operands, forward, location)
         define(trace, entry.names["bwd"], types, backward, location)
         if traced.jvp is not None:
-            define_jvp(trace, entry, traced.jvp)
+            forwarded(trace, entry, traced.jvp, entry.names["jvp"])
 
 
 def _pair_of_trees(fwd: Callee) -> tuple[Any, Any]:
