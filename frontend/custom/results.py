@@ -90,7 +90,8 @@ def checked(
             found.append(_zeros(aval))
             continue
         got = _aval(leaf)
-        weak = got is not None and got.weak_type
+        # A Python number adapts to what it meets, and so does its cotangent.
+        weak = got is not None and (got.weak_type or (tangents and aval.weak_type and is_inexact(got.dtype)))
         if got is None or got.shape != aval.shape or (got.dtype != aval.dtype and not weak):
             raise TransformError(f"{described}: leaf {i} of {what} must have the type {aval}, got {_shown(leaf)}")
         with building(frame):
