@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from mycc.dialects import ops
-from mycc.dialects.mlir import context, ir
+from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.ops import i64
 from mycc.dialects.record import Split
 from mycc.dialects.transform import target_of
@@ -169,7 +169,7 @@ def _saves(policy: Sequence[str], op: ir.Operation) -> bool:
 
 
 def _has_batch(op: ir.Operation) -> bool:
-    return bool(op.attributes["dot_dimension_numbers"].lhs_batching_dimensions)
+    return bool(hlo.DotDimensionNumbers(op.attributes["dot_dimension_numbers"]).lhs_batching_dimensions)
 
 
 def _names(entry: str, name: str) -> bool:
