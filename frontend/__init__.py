@@ -78,7 +78,9 @@ __all__ = [
 if TYPE_CHECKING:
     from mycc import ad_checkpoint, checkpoint_policies, lax, nn, numpy, random, scipy, tree
 
-_MODULES = frozenset({"ad_checkpoint", "checkpoint_policies", "lax", "nn", "numpy", "random", "scipy", "tree"})
+_MODULES = frozenset(
+    {"ad_checkpoint", "checkpoint_policies", "lax", "nn", "numpy", "random", "scipy", "tree"}
+)
 
 
 def __getattr__(name: str) -> Any:

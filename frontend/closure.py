@@ -69,10 +69,10 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
             raise TransformError(
                 f"{user_line()}: the closure-converted {name} is called outside of the trace that it belongs to"
             )
-        captured = [
-            args[count + positions[id(x)]] if id(x) in positions else x for x in callee.captured
-        ]
-        return _called(around, name, callee, [*given, *captured], [*avals, *(x._aval for x in callee.captured)])
+        captured = [args[count + positions[id(x)]] if id(x) in positions else x for x in callee.captured]
+        return _called(
+            around, name, callee, [*given, *captured], [*avals, *(x._aval for x in callee.captured)]
+        )
 
     converted.__name__ = name
     return converted, [_fresh(frame, x) for x in hoisted]

@@ -88,9 +88,7 @@ def checkpoint(
 remat = checkpoint
 
 
-def _sorted(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], static: Sequence[int]
-) -> Arguments:
+def _sorted(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], static: Sequence[int]) -> Arguments:
     count = len(args)
     for position in static:
         if not -count <= position < count:

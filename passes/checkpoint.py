@@ -112,9 +112,7 @@ class Checkpoint:
         numbers = sorted({stands[value] for value in live & stands.keys()})
 
         def build(*arguments: Value) -> list[Value]:
-            values = {
-                block.arguments[i]: value for i, value in zip(operands, arguments, strict=False)
-            }
+            values = {block.arguments[i]: value for i, value in zip(operands, arguments, strict=False)}
             saved = dict(zip(numbers, arguments[len(operands) :], strict=True))
             values |= {value: saved[n] for value, n in stands.items() if n in saved}
             for op in reversed(steps):

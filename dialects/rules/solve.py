@@ -142,9 +142,7 @@ def _reverse(site: Site, cotangents: Tangents) -> Tangents:
     flags = (*(False for _ in results), *active)
     split = site.functions.split(composite.rules["matvec"], flags, (True,) * count)
     unknowns = [site.result(i) for i in range(count)]
-    values = ops.call(
-        split.primal, [*_types(results), *split.residuals], [*unknowns, *captured]
-    )
+    values = ops.call(split.primal, [*_types(results), *split.residuals], [*unknowns, *captured])
     present = split.active[count:]
     ends = [value.type for value, flag in zip(captured, present, strict=True) if flag]
     pulled = ops.call(split.linear, ends, [*(ops.neg(x) for x in solved), *values[count:]])

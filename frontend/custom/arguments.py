@@ -16,7 +16,9 @@ from mycc.types import abstractify
 __all__ = ["Arguments", "positions_of", "resolved", "sort_arguments"]
 
 
-def positions_of(fun: Callable[..., Any], nums: int | Sequence[int], names: str | Sequence[str]) -> tuple[int, ...]:
+def positions_of(
+    fun: Callable[..., Any], nums: int | Sequence[int], names: str | Sequence[str]
+) -> tuple[int, ...]:
     """Positions of the non-differentiable parameters.
 
     Raises:

@@ -15,8 +15,8 @@ from mycc.custom.emission import Captured, Entry, emit, forwarded
 from mycc.custom.results import checked, described_rule, flattened, pair
 from mycc.dialects.composites import CUSTOM_JVP
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
-from mycc.dialects.types import float0
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import float0
 from mycc.differentiation import is_inexact
 from mycc.function import Callee, name_of, trace_function
 from mycc.lowering.abstract import AbstractValue
@@ -102,7 +102,9 @@ class custom_jvp:
                 raise TransformError(
                     f"{user_line()}: defjvps of {name_of(self.fun)} got {len(jvps)} rules for {len(primals)} arguments"
                 )
-            given = [rule(t, out, *primals) for rule, t in zip(jvps, tangents, strict=True) if rule is not None]
+            given = [
+                rule(t, out, *primals) for rule, t in zip(jvps, tangents, strict=True) if rule is not None
+            ]
             if not given:
                 return out, tree_map(zero_tangent, out)
             return out, functools.reduce(lambda x, y: tree_map(_sum, x, y), given)
@@ -172,9 +174,7 @@ def trace_jvp(
     def flat(tracers: list[Tracer]) -> list[Any]:
         primals = arguments.tree.unflatten(tracers[: len(avals)])
         tangents = arguments.tree.unflatten(_tangents(avals, tracers[len(avals) :]))
-        out, out_tangent = pair(
-            described, rule(*arguments.static, primals, tangents), "(out, tangent_out)"
-        )
+        out, out_tangent = pair(described, rule(*arguments.static, primals, tangents), "(out, tangent_out)")
         tree, out_avals = function.out_tree, function.out_avals
         outs = flattened(described, "a result", out, tree, out_avals)
         out_tangents = flattened(described, "a tangent", out_tangent, tree, out_avals)

@@ -40,9 +40,7 @@ def pair(described: str, value: Any, parts: str) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def flattened(
-    described: str, what: str, value: Any, tree: Any, avals: Sequence[AbstractValue]
-) -> list[Any]:
+def flattened(described: str, what: str, value: Any, tree: Any, avals: Sequence[AbstractValue]) -> list[Any]:
     """The leaves of a part of a rule's result that must have a structure.
 
     Raises:
@@ -93,7 +91,9 @@ def checked(
         # A Python number adapts to what it meets, and so does its cotangent.
         weak = got is not None and (got.weak_type or (tangents and aval.weak_type and is_inexact(got.dtype)))
         if got is None or got.shape != aval.shape or (got.dtype != aval.dtype and not weak):
-            raise TransformError(f"{described}: leaf {i} of {what} must have the type {aval}, got {_shown(leaf)}")
+            raise TransformError(
+                f"{described}: leaf {i} of {what} must have the type {aval}, got {_shown(leaf)}"
+            )
         with building(frame):
             found.append(Tracer(frame, convert(frame.lift(leaf), got.dtype, aval.dtype), aval))
     return found

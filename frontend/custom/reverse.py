@@ -16,8 +16,8 @@ from mycc.custom.results import checked, described_rule, flattened, pair
 from mycc.dialects import ops
 from mycc.dialects.composites import CUSTOM_VJP
 from mycc.dialects.errors import TreeError, UnsupportedOperationError
-from mycc.dialects.types import float0
 from mycc.dialects.mlir import ir
+from mycc.dialects.types import float0
 from mycc.differentiation import is_inexact
 from mycc.function import Callee, name_of, trace_function
 from mycc.lowering import pytrees
@@ -244,7 +244,5 @@ def _matched(described: str, where: str, expected: Any, given: Any) -> list[Any]
             f"{sorted(given, key=repr)}"
         )
     return [
-        leaf
-        for e, g in zip(below[0], found[0], strict=True)
-        for leaf in _matched(described, where, e, g)
+        leaf for e, g in zip(below[0], found[0], strict=True) for leaf in _matched(described, where, e, g)
     ]

@@ -36,7 +36,6 @@ def make(api: Any, np_: Any) -> Any:
 def jax() -> Any:
     found = pytest.importorskip("jax")
     found.config.update("jax_enable_x64", True)
-    import jax.numpy
 
     return found
 
@@ -258,13 +257,17 @@ def test_errors_name_the_rule_and_its_line() -> None:
 def test_integers_have_no_tangents() -> None:
     f = mycc.custom_jvp(lambda x: (x, 1))
     f.defjvp(lambda p, t: (f(*p), (t[0], 0)))
-    with pytest.raises(mycc.TransformError, match="of dtype int32, so it must be None or an array of dtype float0"):
+    with pytest.raises(
+        mycc.TransformError, match="of dtype int32, so it must be None or an array of dtype float0"
+    ):
         mycc.grad(lambda x: f(x)[0])(1.0)
 
 
 def test_a_missing_rule_is_an_error() -> None:
     f = mycc.custom_jvp(lambda x: x)
-    with pytest.raises(mycc.UnsupportedOperationError, match=r"has no rule yet; give it one with lambda.defjvp"):
+    with pytest.raises(
+        mycc.UnsupportedOperationError, match=r"has no rule yet; give it one with lambda.defjvp"
+    ):
         f(1.0)
 
 
@@ -288,7 +291,9 @@ def test_wrong_uses() -> None:
         mycc.grad(lambda x: f(x, y=1.0))(1.0)
     g = mycc.custom_jvp(lambda x, name: x)
     g.defjvp(lambda p, t: (p[0], t[0]))
-    with pytest.raises(TypeError, match="a leaf of type str, which is no array or number; name its position in nondiff"):
+    with pytest.raises(
+        TypeError, match="a leaf of type str, which is no array or number; name its position in nondiff"
+    ):
         mycc.grad(lambda x: g(x, "a"))(1.0)
     with pytest.raises(ValueError, match="nondiff_argnames 'z' names no argument"):
         mycc.custom_jvp(lambda x: x, nondiff_argnames="z")
@@ -302,5 +307,7 @@ def test_a_rule_that_looks_at_values_cannot_call_its_function_elsewhere() -> Non
         return x if x > 0.0 else 0.1 * x
 
     f.defjvp(lambda p, t: (f(p[0] * 2.0), t[0]))
-    with pytest.raises(mycc.TransformError, match="f looks at the values of its arguments, and a rule of it calls it"):
+    with pytest.raises(
+        mycc.TransformError, match="f looks at the values of its arguments, and a rule of it calls it"
+    ):
         mycc.grad(f)(1.0)

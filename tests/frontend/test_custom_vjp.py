@@ -39,7 +39,6 @@ def make(api: Any, np_: Any) -> Any:
 def jax() -> Any:
     found = pytest.importorskip("jax")
     found.config.update("jax_enable_x64", True)
-    import jax.numpy
 
     return found
 
@@ -51,15 +50,21 @@ TRANSFORMS = {
     "grad": lambda api, f: api.grad(lambda x, w: (f(x, w) * WEIGHTS).sum(), argnums=(0, 1)),
     "jacrev": lambda api, f: api.jacrev(f, argnums=(0, 1)),
     "second": lambda api, f: api.jacrev(api.grad(lambda x, w: (f(x, w) ** 2).sum())),
-    "vmap_grad": lambda api, f: lambda x, w: api.vmap(
-        api.grad(lambda x, w: f(x, w).sum(), argnums=(0, 1)), in_axes=(0, None)
-    )(ROWS + 0.0 * x, w),
-    "grad_vmap": lambda api, f: lambda x, w: api.grad(
-        lambda x, w: (api.vmap(f, in_axes=(None, 0))(x, w) ** 2).sum(), argnums=(0, 1)
-    )(x, w * np.array([1.0, 2.0])[:, None, None]),
-    "grad_vmap_shared": lambda api, f: lambda x, w: api.grad(
-        lambda x, w: (api.vmap(f, in_axes=(0, None))(x, w) ** 2).sum(), argnums=(0, 1)
-    )(ROWS + 0.0 * x, w),
+    "vmap_grad": lambda api, f: (
+        lambda x, w: api.vmap(api.grad(lambda x, w: f(x, w).sum(), argnums=(0, 1)), in_axes=(0, None))(
+            ROWS + 0.0 * x, w
+        )
+    ),
+    "grad_vmap": lambda api, f: (
+        lambda x, w: api.grad(lambda x, w: (api.vmap(f, in_axes=(None, 0))(x, w) ** 2).sum(), argnums=(0, 1))(
+            x, w * np.array([1.0, 2.0])[:, None, None]
+        )
+    ),
+    "grad_vmap_shared": lambda api, f: (
+        lambda x, w: api.grad(lambda x, w: (api.vmap(f, in_axes=(0, None))(x, w) ** 2).sum(), argnums=(0, 1))(
+            ROWS + 0.0 * x, w
+        )
+    ),
     "pullback": lambda api, f: lambda x, w: api.vmap(api.vjp(f, x, w)[1])(ROWS + 0.0 * x),
 }
 
@@ -96,7 +101,10 @@ def test_pytrees_none_and_auxiliary_data() -> None:
         out, second = f({"a": a, "b": [b, c]}, 3, (a, b))
         return (out["y"] * WEIGHTS).sum() + second, {"aux": out["n"]}
 
-    for grad in (mycc.grad(loss, (0, 1, 2), has_aux=True), mycc.jit(mycc.grad(loss, (0, 1, 2), has_aux=True))):
+    for grad in (
+        mycc.grad(loss, (0, 1, 2), has_aux=True),
+        mycc.jit(mycc.grad(loss, (0, 1, 2), has_aux=True)),
+    ):
         (a, b, c), aux = grad(X, 2.0, 4.0)
         np.testing.assert_allclose(a, 30.0 * WEIGHTS)
         assert (b, c) == (0.0, 1.0)
@@ -171,7 +179,11 @@ def test_forward_mode_needs_its_own_rule() -> None:
     f = mycc.custom_vjp(lambda x: mnp.sin(x))
     f.defvjp(lambda x: (mnp.sin(x), x), lambda x, ct: (2.0 * ct * mnp.cos(x),))
     forward = "cannot differentiate .* in forward mode .* give it one with .*defjvp, or use reverse mode"
-    for run in (lambda: mycc.jvp(f, (1.0,), (1.0,)), lambda: mycc.linearize(f, 1.0), lambda: mycc.jacfwd(f)(1.0)):
+    for run in (
+        lambda: mycc.jvp(f, (1.0,), (1.0,)),
+        lambda: mycc.linearize(f, 1.0),
+        lambda: mycc.jacfwd(f)(1.0),
+    ):
         with pytest.raises(mycc.UnsupportedOperationError, match=forward) as caught:
             run()
         assert re.match(r".*test_custom_vjp.py:\d+: ", str(caught.value))
@@ -199,13 +211,38 @@ def gradient(fwd: Any, bwd: Any) -> Any:
 @pytest.mark.parametrize(
     ("fwd", "bwd", "error", "message"),
     [
-        (lambda x, y: x, lambda r, ct: None, mycc.TransformError, r"fwd rule .* must return a pair \(out, res"),
+        (
+            lambda x, y: x,
+            lambda r, ct: None,
+            mycc.TransformError,
+            r"fwd rule .* must return a pair \(out, res",
+        ),
         (lambda x, y: ((x, x), x), lambda r, ct: None, mycc.TreeError, "must return a result of structure"),
-        (lambda x, y: (x[:2], x), lambda r, ct: None, mycc.TransformError, r"the type f64\[3\], got f64\[2\]"),
-        (lambda x, y: (x, x), lambda r, ct: ct, mycc.TreeError, "one cotangent for each differentiable argument, 2"),
+        (
+            lambda x, y: (x[:2], x),
+            lambda r, ct: None,
+            mycc.TransformError,
+            r"the type f64\[3\], got f64\[2\]",
+        ),
+        (
+            lambda x, y: (x, x),
+            lambda r, ct: ct,
+            mycc.TreeError,
+            "one cotangent for each differentiable argument, 2",
+        ),
         (lambda x, y: (x, x), lambda r, ct: (ct,), mycc.TreeError, "2 in all, got 1"),
-        (lambda x, y: (x, x), lambda r, ct: (ct, ct), mycc.TreeError, "the cotangent of argument 1 must have the str"),
-        (lambda x, y: (x, x), lambda r, ct: (ct, {"b": ct}), mycc.TreeError, r"must have the keys \['a'\], got \['b'\]"),
+        (
+            lambda x, y: (x, x),
+            lambda r, ct: (ct, ct),
+            mycc.TreeError,
+            "the cotangent of argument 1 must have the str",
+        ),
+        (
+            lambda x, y: (x, x),
+            lambda r, ct: (ct, {"b": ct}),
+            mycc.TreeError,
+            r"must have the keys \['a'\], got \['b'\]",
+        ),
         (
             lambda x, y: (x, x),
             lambda r, ct: (ct[0], {"a": ct}),
@@ -229,7 +266,9 @@ def test_errors_of_rules(fwd: Any, bwd: Any, error: type[Exception], message: st
 
 def test_missing_rules_and_captured_values() -> None:
     f = mycc.custom_vjp(lambda x: x)
-    with pytest.raises(mycc.UnsupportedOperationError, match="has no rules yet; give it some with lambda.defvjp"):
+    with pytest.raises(
+        mycc.UnsupportedOperationError, match="has no rules yet; give it some with lambda.defvjp"
+    ):
         f(1.0)
     with pytest.raises(mycc.UnsupportedOperationError, match="symbolic_zeros is not there"):
         f.defvjp(lambda x: (x, x), lambda r, ct: (ct,), symbolic_zeros=True)
@@ -239,7 +278,9 @@ def test_missing_rules_and_captured_values() -> None:
         f.defvjp(lambda x: (x * y, None), lambda r, ct: (ct * y,))
         return f(2.0)
 
-    with pytest.raises(mycc.TransformError, match="custom_vjp function, with respect to a value from around it"):
+    with pytest.raises(
+        mycc.TransformError, match="custom_vjp function, with respect to a value from around it"
+    ):
         mycc.grad(outer)(3.0)
     with pytest.raises(TypeError, match="custom_vjp takes a function, got int"):
         mycc.custom_vjp(3)  # type: ignore[arg-type]

@@ -19,7 +19,6 @@ B = np.array([0.5, -1.0, 2.0])
 def jax() -> Any:
     found = pytest.importorskip("jax")
     found.config.update("jax_enable_x64", True)
-    import jax.numpy
 
     return found
 
@@ -47,9 +46,11 @@ LINEAR = {
     "forward_over_reverse": lambda api, f: api.jacfwd(api.jacrev(f)),
     "reverse_over_reverse": lambda api, f: api.jacrev(api.jacrev(f)),
     "transpose": lambda api, f: lambda a, b: api.linear_transpose(lambda b: f(a, b), b)(b),
-    "matrices": lambda api, f: lambda a, b: api.vmap(
-        api.grad(lambda a, b: f(a, b).sum(), argnums=(0, 1)), in_axes=(0, None)
-    )(a * SCALES[:, None, None], b),
+    "matrices": lambda api, f: (
+        lambda a, b: api.vmap(api.grad(lambda a, b: f(a, b).sum(), argnums=(0, 1)), in_axes=(0, None))(
+            a * SCALES[:, None, None], b
+        )
+    ),
     "right_sides": lambda api, f: api.grad(
         lambda a, b: (api.vmap(f, in_axes=(None, 0))(a, b * SCALES[:, None]) ** 2).sum(), argnums=(0, 1)
     ),
@@ -99,12 +100,16 @@ def test_linear_solve_with_aux_pytrees_and_symmetry() -> None:
 
 def test_linear_solve_errors() -> None:
     f = linear(mycc.lax, mnp, transposed=None)
-    with pytest.raises(mycc.TransformError, match=r"test_solves.py:\d+: cannot differentiate custom_linear_solve in rev"):
+    with pytest.raises(
+        mycc.TransformError, match=r"test_solves.py:\d+: cannot differentiate custom_linear_solve in rev"
+    ):
         mycc.grad(lambda b: f(A, b).sum())(B)
     np.testing.assert_allclose(mycc.jvp(lambda b: f(A, b), (B,), (B,))[1], f(A, B))
     with pytest.raises(mycc.TreeError, match="solve of custom_linear_solve must return a value of structure"):
         mycc.lax.custom_linear_solve(lambda x: x, B, lambda f, b: (b, b))
-    with pytest.raises(mycc.TransformError, match=r"matvec of custom_linear_solve: leaf 0 of its value must have"):
+    with pytest.raises(
+        mycc.TransformError, match=r"matvec of custom_linear_solve: leaf 0 of its value must have"
+    ):
         mycc.lax.custom_linear_solve(lambda x: x[:2], B, lambda f, b: b)
     with pytest.raises(mycc.TransformError, match=r"must return a pair \(x, aux\) with has_aux=True"):
         mycc.lax.custom_linear_solve(lambda x: x, B, lambda f, b: b, has_aux=True)
@@ -179,7 +184,9 @@ def test_root_against_differences_with_aux_and_a_linear_solve_for_tangents() -> 
 
 
 def test_root_errors() -> None:
-    with pytest.raises(mycc.TreeError, match="solve of custom_root of lambda must return a root of structure"):
+    with pytest.raises(
+        mycc.TreeError, match="solve of custom_root of lambda must return a root of structure"
+    ):
         mycc.jit(lambda x: mycc.lax.custom_root(lambda y: y - x, x, lambda f, y: (y, y), lambda g, y: y))(1.0)
     with pytest.raises(mycc.TransformError, match=r"must return a pair \(x, aux\) with has_aux=True"):
         mycc.jit(
@@ -227,7 +234,9 @@ def test_closure_convert_errors() -> None:
     def outer(y: Any) -> Any:
         converted, captured = mycc.closure_convert(lambda x: x * y, y)
         kept.append(converted)
-        with pytest.raises(mycc.TransformError, match=r"must have the type f32\[\]\*?, as in the example, got f32\[2\]"):
+        with pytest.raises(
+            mycc.TransformError, match=r"must have the type f32\[\]\*?, as in the example, got f32\[2\]"
+        ):
             converted(mnp.ones(2), *captured)
         with pytest.raises(mycc.TreeError, match="then 1 captured arrays"):
             converted(y)
