@@ -88,8 +88,7 @@ class Composite:
 
     def option(self, name: str) -> ir.Attribute | None:
         """An entry of the attributes that is no rule."""
-        attributes = self.op.attributes["composite_attributes"]
-        return attributes[name] if name in attributes else None
+        return {entry.name: entry.attr for entry in self.op.attributes["composite_attributes"]}.get(name)
 
 
 def match_composite(op: ir.Operation) -> Composite | None:

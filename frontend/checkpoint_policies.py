@@ -72,6 +72,6 @@ def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
 
 def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        if not isinstance(name, str) or "," in name:
+        if "," in str(name) or type(name) is not str:
             raise ValueError(f"{user_line()}: names in policies are strings without commas, got {name!r}")
     return names

@@ -10,10 +10,13 @@ import numpy as np
 
 from mycc.array import Array
 from mycc.dialects import ops
+from mycc.dialects.composites import symbols_of
+from mycc.dialects.errors import ConcretizationError
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.types import dtype_of
 from mycc.eager import execute
-from mycc.passes.symbols import inputs
+from mycc.passes.symbols import inputs, operations
+from mycc.source import user_line
 from mycc.trace import Frame, Tracer, concretization_error, leaked
 
 __all__ = ["force"]
@@ -34,7 +37,11 @@ def force(x: Tracer, what: str) -> Array:
     sources = _sources(frame)
     unknown = {a for a, source in zip(frame.block.arguments, sources, strict=False) if source is None}
     if unknown and _depends(x._value, unknown, frame):
-        raise concretization_error(x, what)
+        raise ConcretizationError(
+            f"{user_line()}: {what} needs the value of a traced array of type {x._traced} that depends on a tangent, a "
+            f"residual or a cotangent, and these have no values while {frame.name} is traced; use mycc.numpy.where or "
+            "mycc.lax.cond to choose by it"
+        )
     frame.forced = True
     if isinstance(x._value.owner, ir.Block):
         behind = sources[ir.BlockArgument(x._value).arg_number]
@@ -97,9 +104,25 @@ def _prefix(x: Tracer) -> ir.Module:
             ops.return_([value])
         type_ = ir.FunctionType.get([argument.type for argument in block.arguments], [value.type])
         main.attributes["function_type"] = ir.TypeAttr.get(type_)
+        if frame.trace.promised:
+            _run_decompositions(module, frame.trace.promised)
         main.attributes["sym_name"] = ir.StringAttr.get("main")
         main.attributes["sym_visibility"] = ir.StringAttr.get("public")
     return module
+
+
+def _run_decompositions(module: ir.Module, promised: set[str]) -> None:
+    """Replace composites whose rules do not exist yet by calls: a value needs no rule."""
+    for function in module.body.operations:
+        for op in list(operations(function.operation)):
+            if op.name != "stablehlo.composite" or promised.isdisjoint(symbols_of(op)):
+                continue
+            with op.location, ir.InsertionPoint(op):
+                types = [result.type for result in op.results]
+                results = ops.call(symbols_of(op)[0], types, list(op.operands))
+            for old, new in zip(op.results, results, strict=True):
+                old.replace_all_uses_with(new)
+            op.erase()
 
 
 def _counterpart(x: Tracer, frame: Frame, block: ir.Block) -> ir.Value:

@@ -71,6 +71,8 @@ class Trace:
         self.names: set[str] = set()
         self.open: set[str] = set()
         """Symbols of functions that have no end yet."""
+        self.promised: set[str] = set()
+        """Symbols of rules that composites name and that are still being traced."""
         self.calls: dict[Any, Any] = {}
         """Functions traced in this module already, by what identifies a call of them."""
         self.hidden: list[Array] = []

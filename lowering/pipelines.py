@@ -26,16 +26,28 @@ _CLEANUP = Pipeline([_INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
 
 def transforms(module: ir.Module) -> Pipeline:
     """The passes that expand every transform operation of a module: as many rounds as transforms nest."""
-    rounds = [Autodiff() if n % 2 == 0 else Batch() for n in range(_rounds(module))]
+    return _expansion(Symbols(module))
+
+
+def _expansion(symbols: Symbols) -> Pipeline:
+    rounds = [Autodiff() if n % 2 == 0 else Batch() for n in range(_rounds(symbols))]
     return Pipeline([Outline(), *rounds] if rounds else [])
 
 
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
-    expand = transforms(module)
+    symbols = Symbols(module)
+    expand = _expansion(symbols)
+    decompose = [Decompose()] if _has_composites(symbols) else []
     # What is called from many places is simplified once; what is left is found after inlining.
     functions = [Resolve(), Simplify()] if len(expand) else [Resolve()]
-    return Pipeline([expand, Decompose(), "symbol-dce", *functions, _CLEANUP])
+    return Pipeline([expand, *decompose, "symbol-dce", *functions, _CLEANUP])
+
+
+def _has_composites(symbols: Symbols) -> bool:
+    return any(
+        op.name == "stablehlo.composite" for symbol in symbols.functions for op in symbols.referring(symbol)
+    )
 
 
 def run_default(module: ir.Module) -> None:
@@ -51,14 +63,12 @@ def run_default(module: ir.Module) -> None:
         raise PassError(format_error(error)) from None
 
 
-def _rounds(module: ir.Module) -> int:
+def _rounds(symbols: Symbols) -> int:
     """How often autodiff and batch must alternate: odd rounds, counted from one, are autodiff's, even ones batch's."""
-    symbols = Symbols(module)
     done_after: dict[str, int] = {}
     order = symbols.callee_first()
     # Once more, since rules may refer to themselves, so that some callees come after their callers.
-    recursive = any(op.name == "stablehlo.composite" for symbol in order for op in symbols.referring(symbol))
-    for symbol in order * (2 if recursive else 1):
+    for symbol in order * (2 if _has_composites(symbols) else 1):
         last = 0
         for op in symbols.referring(symbol):
             for callee in callees(op):
@@ -83,7 +93,9 @@ def check_expanded(module: ir.Module) -> None:
     for op in (op for symbol in symbols.functions for op in symbols.referring(symbol)):
         target = target_of(op)
         if target.startswith("mycc."):
+            hint = "run the passes autodiff, batch and resolve before handing it to XLA"
+            if _has_composites(symbols):
+                hint += "; a custom rule cannot transform the function that it belongs to"
             raise MyccError(
-                f"{describe(op.location)}: '{target}' is left in the module after its expansion; "
-                "run the passes autodiff, batch and resolve before handing it to XLA"
+                f"{describe(op.location)}: '{target}' is left in the module after its expansion; {hint}"
             )

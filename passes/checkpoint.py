@@ -78,7 +78,7 @@ class Checkpoint:
     def finish(self, split: Split) -> Split:
         """The split of ``callee``, so that it computes again what is not saved."""
         recompute, operands, saved = self._recompute(split)
-        arguments, results = self.symbols.types(self.callee)
+        _, results = self.symbols.types(self.callee)
         primal = self._saving(operands, saved)
         _, types = self.symbols.types(primal)
         kept = types[len(results) :]

@@ -142,11 +142,14 @@ def _entry(
     function = trace_function(frame, flat, rules.name, arguments.avals, kind="grad", operands=operands)
     names = {name: trace.symbol(f"{rules.name}_{name}") for name in rules.names()}
     entry = trace.calls[key] = Entry(function, names)
+    trace.promised.update(names.values())
     try:
         _trace_rules(frame, rules, arguments, operands, entry)
     except BaseException:
         trace.calls.pop(key, None)
         raise
+    finally:
+        trace.promised.difference_update(names.values())
     entry.open = False
     if function.forced:
         del trace.calls[key]
@@ -189,9 +192,9 @@ def _trace_rules(
         own = {id(x) for x in entry.function.captured}
         extra = list({id(x): x for x in rules.captured(traced) if id(x) not in own}.values())
         if not entry.recursive or [id(x) for x in extra] == [id(x) for x in entry.extra]:
-            entry.extra = extra
+            _extend(trace, entry, extra)
             break
-        entry.extra = extra
+        _extend(trace, entry, extra)
         for key in set(trace.calls) - known:
             del trace.calls[key]
         for op in list(trace.module.body.operations)[functions:]:
@@ -201,14 +204,14 @@ def _trace_rules(
             f"{user_line()}: a rule of {rules.name} calls {rules.name} and uses arrays from around it, other ones each "
             "time that it is traced; pass them to it as arguments"
         )
-    _extend(trace, entry)
     rules.define(trace, entry, traced)
 
 
-def _extend(trace: Trace, entry: Entry) -> None:
+def _extend(trace: Trace, entry: Entry, extra: list[Captured]) -> None:
     """Let the function take what only its rules capture: a composite and its decomposition have one type."""
-    if not entry.extra:
+    if not extra and not entry.extra:
         return
+    entry.extra = extra
     function = entry.function.function
     op = next(
         op.operation
@@ -216,7 +219,10 @@ def _extend(trace: Trace, entry: Entry) -> None:
         if op.attributes["sym_name"].value == function.symbol
     )
     block = op.regions[0].blocks[0]
-    for x in entry.extra:
+    own = len(function.arguments)
+    for position in reversed(range(own, len(block.arguments))):
+        block.erase_argument(position)
+    for x in extra:
         block.add_argument(mlir_type(x._aval), op.location)
     type_ = ir.FunctionType.get(
         [argument.type for argument in block.arguments], list(function.results), context=context

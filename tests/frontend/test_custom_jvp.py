@@ -311,3 +311,29 @@ def test_a_rule_that_looks_at_values_cannot_call_its_function_elsewhere() -> Non
         mycc.TransformError, match="f looks at the values of its arguments, and a rule of it calls it"
     ):
         mycc.grad(f)(1.0)
+
+
+def test_a_rule_may_look_at_what_primals_determine_and_not_at_tangents() -> None:
+    @mycc.custom_jvp
+    def f(x: Any) -> Any:
+        return mnp.sin(x)
+
+    @f.defjvp
+    def f_jvp(primals: Any, tangents: Any) -> Any:
+        out = f(*primals)
+        return out, (2.0 if out > 0.0 else 3.0) * tangents[0]
+
+    assert (mycc.grad(f)(1.0), mycc.grad(f)(-1.0)) == (2.0, 3.0)
+    f.defjvp(lambda p, t: (f(*p), t[0] if t[0] > 0.0 else -t[0]))
+    with pytest.raises(mycc.ConcretizationError, match="that depends on a tangent"):
+        mycc.grad(f)(1.0)
+
+
+def test_a_rule_cannot_differentiate_its_own_function() -> None:
+    f = mycc.custom_jvp(lambda x: x * 1.0)
+    f.defjvp(lambda p, t: (f(*p), mycc.grad(f)(*p) * t[0]))
+    assert mycc.jit(f)(2.0) == 2.0
+    with pytest.raises(
+        mycc.MyccError, match="a custom rule cannot transform the function that it belongs to"
+    ):
+        mycc.grad(f)(1.0)

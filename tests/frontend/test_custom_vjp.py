@@ -267,7 +267,7 @@ def test_errors_of_rules(fwd: Any, bwd: Any, error: type[Exception], message: st
 def test_missing_rules_and_captured_values() -> None:
     f = mycc.custom_vjp(lambda x: x)
     with pytest.raises(
-        mycc.UnsupportedOperationError, match="has no rules yet; give it some with lambda.defvjp"
+        mycc.UnsupportedOperationError, match=r"has no rules yet; give it some with lambda\.defvjp"
     ):
         f(1.0)
     with pytest.raises(mycc.UnsupportedOperationError, match="symbolic_zeros is not there"):

@@ -211,10 +211,6 @@ def test_closure_convert_makes_captured_values_arguments() -> None:
 
 
 def test_closure_convert_for_a_custom_rule() -> None:
-    @mycc.custom_vjp
-    def scaled(f: Any, x: Any, captured: Any) -> Any:
-        return f(x, *captured)
-
     scaled = mycc.custom_vjp(lambda f, x, captured: f(x, *captured), nondiff_argnums=(0,))
     scaled.defvjp(
         lambda f, x, captured: (f(x, *captured), (x, captured)),
