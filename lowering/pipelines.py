@@ -93,9 +93,8 @@ def check_expanded(module: ir.Module) -> None:
     for op in (op for symbol in symbols.functions for op in symbols.referring(symbol)):
         target = target_of(op)
         if target.startswith("mycc."):
-            hint = "run the passes autodiff, batch and resolve before handing it to XLA"
-            if _has_composites(symbols):
-                hint += "; a custom rule cannot transform the function that it belongs to"
             raise MyccError(
-                f"{describe(op.location)}: '{target}' is left in the module after its expansion; {hint}"
+                f"{describe(op.location)}: '{target}' is left in the module after its expansion; "
+                "run the passes autodiff, batch and resolve before handing it to XLA (a custom rule cannot transform the "
+                "function that it belongs to)"
             )
