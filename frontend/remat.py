@@ -9,7 +9,7 @@ from typing import Any
 
 from mycc.api import lift, operation, wrap
 from mycc.checkpoint_policies import Policy, nothing_saveable
-from mycc.custom.arguments import Arguments
+from mycc.custom.arguments import Arguments, key_of
 from mycc.custom.emission import Captured, Entry, emit
 from mycc.dialects import transform
 from mycc.dialects.composites import CHECKPOINT
@@ -80,7 +80,7 @@ def checkpoint(
         if frame is None:
             return called(*args, **kwargs)
         arguments = _sorted(rules.name, args, kwargs, static)
-        return emit(frame, (called, rules), by_position, rules, arguments)
+        return emit(frame, (key_of(called), rules), by_position, rules, arguments)
 
     return checkpointed
 

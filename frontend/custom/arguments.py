@@ -13,7 +13,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.types import abstractify
 
-__all__ = ["Arguments", "positions_of", "resolved", "sort_arguments"]
+__all__ = ["Arguments", "key_of", "positions_of", "resolved", "sort_arguments"]
 
 
 def positions_of(
@@ -94,7 +94,16 @@ class Arguments:
     @property
     def key(self) -> Any:
         """What tells calls apart for which a function has to be traced anew."""
-        return (self.avals, self.tree, tuple(_Identity.of(self.full[i]) for i in self.nondiff))
+        return (self.avals, self.tree, tuple(key_of(self.full[i]) for i in self.nondiff))
+
+
+def key_of(value: Any) -> Any:
+    """What stands for any object in a key: itself, or its identity if it is not hashable."""
+    try:
+        hash(value)
+    except TypeError:
+        return _Identity(value)
+    return (type(value), value)
 
 
 class _Identity:
@@ -102,14 +111,6 @@ class _Identity:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-    @staticmethod
-    def of(value: Any) -> Any:
-        try:
-            hash(value)
-        except TypeError:
-            return _Identity(value)
-        return (type(value), value)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Identity) and self.value is other.value

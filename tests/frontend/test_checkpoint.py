@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -173,6 +174,18 @@ def test_arguments_static_ones_keywords_and_signature() -> None:
     assert power.__doc__ == "Docstring."
     assert power(2.0, "power") == {"y": 4.0}
     assert mycc.remat is mycc.checkpoint
+
+
+def test_a_callable_that_is_not_hashable() -> None:
+    @dataclasses.dataclass
+    class Layer:
+        w: Any
+
+        def __call__(self, x: Any) -> Any:
+            return mnp.sin(self.w * x)
+
+    got = mycc.grad(lambda w: mycc.checkpoint(Layer(w))(2.0) + mycc.checkpoint(Layer(3.0 * w))(2.0))(0.5)
+    np.testing.assert_allclose(got, 2.0 * np.cos(1.0) + 6.0 * np.cos(3.0), rtol=1e-6)
 
 
 def test_names_pass_through_everything() -> None:
