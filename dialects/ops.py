@@ -530,7 +530,8 @@ def rebuild(
     attributes: Mapping[str, ir.Attribute] | None = None,
 ) -> ir.Operation:
     """A copy of an operation, regions and location included, with other operands, result types, attributes."""
-    copy = operation.clone()
+    # The view of a composite hides the operation's name behind its own.
+    copy: ir.Operation = operation.clone().operation
     slots = copy.operands
     for i, value in enumerate(operands):
         slots[i] = value

@@ -73,6 +73,24 @@ class Functions(Protocol):
     def expansion(self, op: ir.Operation) -> str:
         """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
 
+    def partial(self, callee: str, unknown: Flags) -> Split:
+        """A function taken apart by what depends on its unknown arguments.
+
+        ``primal`` takes the other arguments, and returns the results that do not, then residuals; ``linear``
+        takes the unknown arguments, then the residuals, and returns the results that do: ``active``.
+        """
+
+    def checkpoint(
+        self, callee: str, active: Flags, seeded: Flags | None, policy: Sequence[str], barrier: bool
+    ) -> Split:
+        """As `split`, where residuals are operands and what the policy saves, and ``linear`` computes the rest."""
+
+    def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
+        """The argument and result types of a function."""
+
+    def define(self, base: str, arguments: Sequence[ir.Type], build: Callable[..., Sequence[Value]]) -> str:
+        """The symbol of a new function; ``build`` gets its arguments and gives what it returns."""
+
 
 class Site(Protocol):
     """One operation under differentiation, as its rule sees it.
@@ -156,6 +174,21 @@ class BatchFunctions(Protocol):
 
         ``outputs`` forces results to be batched even where they need not be.
         """
+
+    def reached(self, callee: str, flags: Flags) -> Flags:
+        """Which results of a function can be batched, told without making its batched form."""
+
+    def later(self, callee: str, flags: Flags, outputs: Flags) -> str:
+        """As `batch`, for rules that refer to themselves: the function is filled when all others are made.
+
+        ``outputs`` holds wherever `reached` does.
+        """
+
+    def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
+        """The argument and result types of a function."""
+
+    def define(self, base: str, arguments: Sequence[ir.Type], build: Callable[..., Sequence[Value]]) -> str:
+        """The symbol of a new function; ``build`` gets its arguments and gives what it returns."""
 
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""

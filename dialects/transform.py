@@ -111,8 +111,11 @@ def match(op: ir.Operation) -> Transform | None:
 
 
 def target_of(op: ir.Operation) -> str:
-    """The name under which an operation's record is kept: its own, or the target of a custom call that has one."""
+    """The name under which a record is kept: the operation's, or that of a custom call or composite that has one."""
     name: str = op.name
+    if name == "stablehlo.composite":
+        composite: str = op.attributes["name"].value
+        return composite if composite.startswith("mycc.") else name
     if name != "stablehlo.custom_call":
         return name
     target: str = op.attributes["call_target_name"].value
@@ -250,6 +253,12 @@ def collective(target: str, axis_name: str, operands: Sequence[Value], results: 
     """A named collective (psum, axis_index); only its binder's expansion resolves it."""
     attributes = {"mycc.axis_name": ir.StringAttr.get(axis_name, context=context)}
     return _custom_call(target, operands, results, attributes)[0]
+
+
+def checkpoint_name(x: Value, name: str) -> Value:
+    """``x``, with a name by which policies of `mycc.checkpoint` choose what is saved."""
+    attributes = {"mycc.name": ir.StringAttr.get(name, context=context)}
+    return _custom_call("checkpoint_name", [x], [x.type], attributes)[0]
 
 
 def stop_gradient(x: Value) -> Value:

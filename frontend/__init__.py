@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mycc.array import Array
 from mycc.callbacks import effects_barrier, io_callback, pure_callback
+from mycc.closure import closure_convert
+from mycc.custom.forward import custom_jvp
+from mycc.custom.reverse import custom_vjp
 from mycc.derivatives import jvp, linear_transpose, linearize, vjp
 from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
 from mycc.dialects.errors import (
@@ -28,6 +31,7 @@ from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
+from mycc.remat import checkpoint, remat
 from mycc.stages import ShapeDtypeStruct, eval_shape
 from mycc.types import float0
 from mycc.vmap import vmap
@@ -47,8 +51,14 @@ __all__ = [
     "TransformError",
     "TreeError",
     "UnsupportedOperationError",
+    "ad_checkpoint",
     "block_until_ready",
     "debug",
+    "checkpoint",
+    "checkpoint_policies",
+    "closure_convert",
+    "custom_jvp",
+    "custom_vjp",
     "default_backend",
     "device_get",
     "device_put",
@@ -72,6 +82,7 @@ __all__ = [
     "numpy",
     "pure_callback",
     "random",
+    "remat",
     "scipy",
     "tree",
     "value_and_grad",
@@ -80,9 +91,11 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mycc import debug, lax, nn, numpy, random, scipy, tree
+    from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, tree
 
-_MODULES = frozenset({"debug", "lax", "nn", "numpy", "random", "scipy", "tree"})
+_MODULES = frozenset(
+    {"ad_checkpoint", "checkpoint_policies", "debug", "lax", "nn", "numpy", "random", "scipy", "tree"}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -38,6 +38,8 @@ class Callee:
     out_tree: Any
     out_avals: tuple[AbstractValue, ...]
     captured: tuple[Tracer | Array, ...]
+    forced: bool = False
+    """Whether the function looked at values of its arguments, so that it is right for these only."""
 
     def operands(self, frame: Frame, explicit: Sequence[ir.Value]) -> list[ir.Value]:
         """The explicit operands followed by the captured ones, as values of the calling frame."""
@@ -73,9 +75,11 @@ def trace_function(
     *,
     kind: str,
     axes: dict[str, int] | None = None,
-    operands: Sequence[Tracer] = (),
+    operands: Sequence[Tracer | None] = (),
 ) -> Callee:
     """Trace ``fun`` from a list of fresh tracers to a pytree of results, as a private function.
+
+    ``operands`` are what stands behind the arguments, where their values may be asked for.
 
     Raises:
         TypeError: a result is no array.
@@ -94,13 +98,14 @@ def trace_function(
         frame.discard()
         raise
     parent.effects |= frame.effects
+    parent.forced |= frame.forced
     function = transform.Callee(
         frame.symbol,
         tuple(argument.type for argument in frame.block.arguments),
         tuple(value.type for value in values),
         frame.effects,
     )
-    return Callee(function, out_tree, out_avals, tuple(frame.captured))
+    return Callee(function, out_tree, out_avals, tuple(frame.captured), frame.forced)
 
 
 def result_aval(leaf: Any, name: str) -> AbstractValue:

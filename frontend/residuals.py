@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mycc.dialects import ops, transform
+from mycc.dialects.composites import rename
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.types import dtype_of, token
 from mycc.function import building
@@ -121,6 +122,8 @@ def _import(module: ir.Module, frame: Frame, entry: str) -> str:
             for op in operations(copy):
                 if op.name == "func.call":
                     op.attributes["callee"] = ir.FlatSymbolRefAttr.get(names[op.attributes["callee"].value])
+                elif op.name == "stablehlo.composite":
+                    rename(op, names)
     return names[entry]
 
 

@@ -68,9 +68,13 @@ class Trace:
     def __init__(self, name: str, eager: bool = False) -> None:
         self.name = name
         self.eager = eager
+        self.embedding = False
+        """Whether Python's numbers become constants in an eager trace, too."""
         self.names: set[str] = set()
         self.open: set[str] = set()
         """Symbols of functions that have no end yet."""
+        self.promised: set[str] = set()
+        """Symbols of rules that composites name and that are still being traced."""
         self.calls: dict[Any, Any] = {}
         """Functions traced in this module already, by what identifies a call of them."""
         self.hidden: list[Array] = []
@@ -134,12 +138,14 @@ class Frame:
         self.returning = False
         """Whether a root frame's results are being taken, in which residual handles may stay."""
         self.effects = False
+        self.forced = False
+        """Whether a value that depends on the arguments was asked for."""
         self.captured: list[Tracer | Array] = []
         self.captures: dict[ir.Value, ir.Value] = {}
         self.wide: dict[ir.Value, ir.Value] = {}
         """For Python numbers in the dtype that they have by themselves what they were before they were rounded."""
-        self.operands: list[Tracer] = []
-        """The parent's values behind the arguments, where values can be asked for."""
+        self.operands: list[Tracer | None] = []
+        """The parent's values behind the arguments, where values can be asked for; None for tangents."""
         self.concrete: list[Array] = []
         if parent is None:
             trace.root = self
@@ -183,7 +189,7 @@ class Frame:
             return x._value if x._frame is self else self._capture(x)
         if isinstance(x, Array):
             return self._capture_concrete(x)
-        eager = self.trace.eager
+        eager = self.trace.eager and not self.trace.embedding
         if isinstance(x, np.ndarray) and x.nbytes > (0 if eager else CONSTANT_BYTES):
             return self._capture_concrete(self._array_of(x))
         if eager and type(x) is float:

@@ -9,6 +9,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
+from mycc.passes.decompose import Decompose
 from mycc.passes.diagnostics import format_error
 from mycc.passes.expand import EXPANDED, Expand
 from mycc.passes.fuse import Fuse
@@ -27,10 +28,10 @@ _CLEANUP = Pipeline([_INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
 
 def transforms(module: ir.Module) -> Pipeline:
     """The passes that expand every transform operation of a module: as many rounds as transforms nest."""
-    return _transforms(Symbols(module))
+    return _expansion(Symbols(module))
 
 
-def _transforms(symbols: Symbols) -> Pipeline:
+def _expansion(symbols: Symbols) -> Pipeline:
     rounds = [Autodiff() if n % 2 == 0 else Batch() for n in range(_rounds(symbols))]
     return Pipeline([Outline(), *rounds] if rounds else [])
 
@@ -38,12 +39,17 @@ def _transforms(symbols: Symbols) -> Pipeline:
 def default_pipeline(module: ir.Module) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA."""
     symbols = Symbols(module)
-    expand = _transforms(symbols)
+    expand = _expansion(symbols)
     # What is only a name for other operations is rare, and unknown to XLA in part.
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
+    decompose = [Decompose()] if _has_composites(symbols) else []
     # What is called from many places is simplified once; what is left is found after inlining.
     functions = [Resolve(), Simplify()] if len(expand) else [Resolve()]
-    return Pipeline([*rare, expand, "symbol-dce", *functions, _CLEANUP])
+    return Pipeline([*rare, expand, *decompose, "symbol-dce", *functions, _CLEANUP])
+
+
+def _has_composites(symbols: Symbols) -> bool:
+    return "stablehlo.composite" in symbols.names
 
 
 def run_default(module: ir.Module) -> None:
@@ -62,7 +68,9 @@ def run_default(module: ir.Module) -> None:
 def _rounds(symbols: Symbols) -> int:
     """How often autodiff and batch must alternate: odd rounds, counted from one, are autodiff's, even ones batch's."""
     done_after: dict[str, int] = {}
-    for symbol in symbols.callee_first():
+    order = symbols.callee_first()
+    # Once more, since rules may refer to themselves, so that some callees come after their callers.
+    for symbol in order * (2 if _has_composites(symbols) else 1):
         last = 0
         for op in symbols.referring(symbol):
             for callee in callees(op):
@@ -89,5 +97,6 @@ def check_expanded(module: ir.Module) -> None:
         if target.startswith("mycc.") and not target.startswith(PREFIX):
             raise MyccError(
                 f"{describe(op.location)}: '{target}' is left in the module after its expansion; "
-                "run the passes autodiff, batch and resolve before handing it to XLA"
+                "run the passes autodiff, batch and resolve before handing it to XLA (a custom rule cannot transform the "
+                "function that it belongs to)"
             )

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Literal, TypeAlias, TypeVar
 
 from mycc.dialects import ops
+from mycc.dialects.composites import check_composites
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Flags, Split
 from mycc.dialects.transform import AUTODIFF, HANDLED, Transform, match
@@ -38,21 +39,21 @@ class Autodiff(Pass):
     def run(self, module: ir.Module) -> None:
         """Expand every derivative operation whose function is free of transform operations."""
         symbols = Symbols(module)
+        order = symbols.callee_first()
+        check_composites((op for symbol in order for op in symbols.referring(symbol)), symbols.functions)
         derivatives = Derivatives(symbols)
         # What is derived on the way is made of functions that are done, and done itself.
         pending = set(symbols.functions)
-        for symbol in symbols.callee_first():
+        for symbol in order:
             _expand_function(symbols, derivatives, symbol, pending, self)
-            if _is_done(symbols, symbol, pending):
+            if symbols.is_done(symbol, pending, partial(_waits, symbols)):
                 pending.remove(symbol)
 
 
-def _is_done(symbols: Symbols, symbol: str, pending: set[str]) -> bool:
-    """Whether neither a function nor one that it calls holds a transform operation, or a handle from elsewhere."""
+def _waits(symbols: Symbols, symbol: str) -> bool:
+    """Whether a function holds a transform operation, or a handle from elsewhere."""
     arguments, results = symbols.types(symbol)
-    if token in arguments or token in results or any(match(op) for op in symbols.referring(symbol)):
-        return False
-    return pending.isdisjoint(symbols.callees(symbol))
+    return token in arguments or token in results or any(match(op) for op in symbols.referring(symbol))
 
 
 def _kind(transform: Transform) -> Mode:

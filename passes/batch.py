@@ -6,11 +6,13 @@ Inside a batched function the batch dimension stands at the front; it is moved a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from mycc.dialects import ops
+from mycc.dialects.composites import check_composites
 from mycc.dialects.errors import TransformError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
@@ -36,10 +38,12 @@ class Batch(Pass):
     def run(self, module: ir.Module) -> None:
         """Expand every `vmap` whose function is free of transform operations."""
         symbols = Symbols(module)
+        order = symbols.callee_first()
+        check_composites((op for symbol in order for op in symbols.referring(symbol)), symbols.functions)
         batchers: dict[tuple[int, str | None], Batcher] = {}
         # What is batched on the way is made of functions that are done, and done itself.
         pending = set(symbols.functions)
-        for symbol in symbols.callee_first():
+        for symbol in order:
             found = [transform for op in symbols.referring(symbol) if (transform := match(op))]
             ready = [
                 t
@@ -52,8 +56,13 @@ class Batch(Pass):
                 self.count("vmap operations")
             if ready:
                 symbols.forget(symbol)
-            if len(ready) == len(found) and pending.isdisjoint(symbols.callees(symbol)):
+            if symbols.is_done(symbol, pending, partial(_waits, symbols)):
                 pending.remove(symbol)
+
+
+def _waits(symbols: Symbols, symbol: str) -> bool:
+    """Whether a function holds a transform operation."""
+    return any(match(op) for op in symbols.referring(symbol))
 
 
 def _expand(transform: Transform, batcher: Batcher) -> None:
@@ -64,6 +73,7 @@ def _expand(transform: Transform, batcher: Batcher) -> None:
         results = batcher.call(transform.callee, flags, operands)
         for old, new, axis in zip(op.results, results, transform.out_axes, strict=True):
             old.replace_all_uses_with(_place(op, new, axis, batcher.size))
+        batcher.fill()
     op.erase()
 
 
@@ -97,6 +107,8 @@ class Batcher:
         self.axis_name = axis_name
         self._made: dict[tuple[str, Flags, Flags | None], tuple[str, Flags]] = {}
         self._named: dict[str, bool] = {}
+        self._promised: dict[tuple[str, Flags, Flags], tuple[str, ir.Block]] = {}
+        self._waiting: list[tuple[str, Flags, Flags, str]] = []
 
     def call(self, callee: str, flags: Flags, operands: Sequence[Value]) -> list[tuple[Value, bool]]:
         """Call the batched form of a function; each result with whether it is batched."""
@@ -116,13 +128,20 @@ class Batcher:
         return self._made[key]
 
     def _build(self, callee: str, flags: Flags, outputs: Flags | None) -> tuple[str, Flags]:
+        name, _ = self._open(callee, flags)
+        return name, self._fill(callee, flags, outputs, name)
+
+    def _open(self, callee: str, flags: Flags) -> tuple[str, ir.Block]:
         source = self.symbols.block(callee)
         require_static(self.symbols[callee], "batch")
         types = [
             tensor((self.size, *a.type.shape), a.type.element_type) if flag else a.type
             for a, flag in zip(source.arguments, flags, strict=True)
         ]
-        name, block = self.symbols.new(f"{callee}.vmap", types, self.symbols[callee].location)
+        return self.symbols.new(f"{callee}.vmap", types, self.symbols[callee].location)
+
+    def _fill(self, callee: str, flags: Flags, outputs: Flags | None, name: str) -> Flags:
+        source, block = self.symbols.block(callee), self.symbols.block(name)
         values: dict[Value, Value] = dict(zip(source.arguments, block.arguments, strict=True))
         batched: set[Value] = {a for a, flag in zip(source.arguments, flags, strict=True) if flag}
         body = [op.operation for op in source.operations]
@@ -137,7 +156,7 @@ class Batcher:
                     for v, flag in zip(returned, present, strict=True)
                 ]
         self.symbols.close(name, results)
-        return name, present
+        return present
 
     def _operation(self, op: ir.Operation, values: dict[Value, Value], batched: set[Value]) -> None:
         sources = inputs(op)
@@ -167,6 +186,41 @@ class Batcher:
             if flag:
                 batched.add(old)
 
+    def reached(self, callee: str, flags: Flags) -> Flags:
+        """Which results of a function can be batched, told without making its batched form."""
+        block = self.symbols.block(callee)
+        body = [op.operation for op in block.operations]
+        if self._refers(callee):
+            return (True,) * len(body[-1].operands)
+        found = {a for a, flag in zip(block.arguments, flags, strict=True) if flag}
+        for op in body[:-1]:
+            if not found.isdisjoint(inputs(op)):
+                found.update(op.results)
+        return tuple(value in found for value in body[-1].operands)
+
+    def later(self, callee: str, flags: Flags, outputs: Flags) -> str:
+        """As `batch`, for rules that refer to themselves: the function is filled when all others are made."""
+        key = (callee, flags, outputs)
+        if key not in self._promised:
+            self._promised[key] = name, _ = self._open(callee, flags)
+            self._waiting.append((callee, flags, outputs, name))
+        return self._promised[key][0]
+
+    def fill(self) -> None:
+        """Make what `later` promised."""
+        while self._waiting:
+            callee, flags, outputs, name = self._waiting.pop()
+            present = self._fill(callee, flags, outputs, name)
+            assert present == outputs, "`reached` flags all that can be batched"
+
+    def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
+        """The argument and result types of a function."""
+        return self.symbols.types(callee)
+
+    def define(self, base: str, arguments: Sequence[ir.Type], build: Callable[..., Sequence[Value]]) -> str:
+        """The symbol of a new function; ``build`` gets its arguments and gives what it returns."""
+        return self.symbols.define(base, arguments, build, ir.Location.current)
+
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
@@ -190,6 +244,8 @@ class Batcher:
 
     def _refers(self, callee: str) -> bool:
         if callee not in self._named:
+            # A rule may refer to itself.
+            self._named[callee] = False
             self._named[callee] = any(self._binds(op) for op in operations(self.symbols[callee]))
         return self._named[callee]
 

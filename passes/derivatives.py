@@ -11,7 +11,7 @@ reverse sweep is a transposition of the linear part is from there too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,7 +24,9 @@ from mycc.dialects.rules import RECORDS
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
 from mycc.passes.batch import Vectorizer
+from mycc.passes.checkpoint import Checkpoint
 from mycc.passes.known import known_results
+from mycc.passes.partial import Memo, partial
 from mycc.passes.records import record_of, require_static
 from mycc.passes.silence import silent
 from mycc.passes.symbols import Symbols, inputs, remap_captures
@@ -140,6 +142,8 @@ class Derivatives:
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
         self._known: dict[tuple[str, Flags, bool], Flags] = {}
+        self._partials: Memo = {}
+        self._checkpoints: dict[tuple[str, Flags, Flags | None, tuple[str, ...], bool], Split] = {}
         self._bodies: dict[str, Body] = {}
         self._silent: dict[str, str] = {}
 
@@ -232,6 +236,29 @@ class Derivatives:
     def expansion(self, op: ir.Operation) -> str:
         """A function that does what an operation does by its record's ``expand``: of its operands and captures."""
         return self.symbols.expansion(op, Vectorizer(self.symbols))
+
+    def partial(self, callee: str, unknown: Flags) -> Split:
+        """A function taken apart by what depends on its unknown arguments."""
+        return partial(self.symbols, callee, unknown, self._partials)
+
+    def checkpoint(
+        self, callee: str, active: Flags, seeded: Flags | None, policy: Sequence[str], barrier: bool
+    ) -> Split:
+        """As `split`, where residuals are operands and what the policy saves, and ``linear`` computes the rest."""
+        key = (callee, active, seeded, tuple(policy), barrier)
+        if key not in self._checkpoints:
+            plan = Checkpoint(self.symbols, callee, policy, barrier)
+            split = self.split(plan.callee, active, seeded)
+            self._checkpoints[key] = plan.finish(split)
+        return self._checkpoints[key]
+
+    def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
+        """The argument and result types of a function."""
+        return self.symbols.types(callee)
+
+    def define(self, base: str, arguments: Sequence[ir.Type], build: Callable[..., Sequence[Value]]) -> str:
+        """The symbol of a new function; ``build`` gets its arguments and gives what it returns."""
+        return self.symbols.define(base, arguments, build, ir.Location.current)
 
 
 def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mycc.dialects import ops
+from mycc.dialects.composites import match_composite
 from mycc.dialects.errors import TransformError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
@@ -75,7 +76,16 @@ def _join_op(flow: _Flow, symbols: Symbols, op: ir.Operation) -> None:
         return
     transform = match(op)
     if transform is None or transform.kind not in ("pullback", "pushforward", "transpose"):
+        composite = match_composite(op)
+        bwd = composite.rules.get("bwd") if composite is not None else None
+        if composite is not None and bwd is not None:
+            # It takes what its partner returns after the results.
+            fwd = symbols.block(composite.rules["fwd"])
+            residuals = list(fwd.operations[len(fwd.operations) - 1].operands)[len(results) :]
+            flow.join(residuals, list(symbols.block(bwd).arguments))
         for callee in callees(op):
+            if callee == bwd:
+                continue
             block = symbols.block(callee)
             flow.join(operands, list(block.arguments))
             flow.join(results, list(block.operations[len(block.operations) - 1].operands))

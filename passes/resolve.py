@@ -15,9 +15,12 @@ from mycc.passes.symbols import Symbols
 __all__ = ["Resolve"]
 
 
+_MARKERS = frozenset({"mycc.stop_gradient", "mycc.checkpoint_name"})
+
+
 @dataclass(frozen=True)
 class Resolve(Pass):
-    """Drops stop_gradient markers, takes composed operations apart, and refuses named collectives that no vmap has bound."""
+    """Drops markers, takes composed operations apart, and refuses named collectives that no vmap has bound."""
 
     name = "resolve"
 
@@ -28,10 +31,10 @@ class Resolve(Pass):
         for symbol in symbols.reachable():
             for op in symbols.referring(symbol):
                 target = target_of(op)
-                if target == "mycc.stop_gradient":
+                if target in _MARKERS:
                     op.results[0].replace_all_uses_with(op.operands[0])
                     op.erase()
-                    self.count("stop_gradient")
+                    self.count(target.removeprefix("mycc."))
                 elif target in EXPANSIONS:
                     with context, op.location, ir.InsertionPoint(op):
                         parts = EXPANSIONS[target](op)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mycc.dialects import ops
+from mycc.dialects.composites import symbols_of
 from mycc.dialects.mlir import context, func, ir, unknown
 from mycc.dialects.record import Regions
 from mycc.passes.records import find_record
@@ -73,8 +74,14 @@ def callees(op: ir.Operation) -> list[str]:
     if op.name == "stablehlo.custom_call" and "called_computations" in attributes:
         return [symbol.value for symbol in attributes["called_computations"]]
     if op.name == "stablehlo.composite":
-        return [attributes["decomposition"].value]
+        return symbols_of(op)
     return []
+
+
+def _called(op: ir.Operation) -> list[str]:
+    """As `callees`, without the rules of composites."""
+    found = callees(op)
+    return found[:1] if op.name == "stablehlo.composite" else found
 
 
 def captures(op: ir.Operation) -> list[ir.Value]:
@@ -170,6 +177,37 @@ class Symbols:
         """The functions of the module that a function refers to."""
         return [callee for op in self.referring(symbol) for callee in callees(op) if callee in self.functions]
 
+    def is_done(self, symbol: str, pending: set[str], waits: Callable[[str], bool]) -> bool:
+        """Whether nothing waits in a function and in all pending ones that it refers to.
+
+        Those of rules that refer to themselves, through the composite that they belong to, are done together.
+        Functions that call themselves never are.
+
+        Args:
+            symbol: the function.
+            pending: what is not known to be done.
+            waits: whether a function itself has something to expand.
+        """
+        seen, waiting = {symbol}, [symbol]
+        while waiting:
+            name = waiting.pop()
+            if waits(name):
+                return False
+            found = pending.intersection(self.callees(name)) - seen
+            seen |= found
+            waiting += found
+        if len(seen) == 1 and symbol not in self.callees(symbol):
+            return True
+        called, waiting = set[str](), [symbol]
+        while waiting:
+            name = waiting.pop()
+            calls = {c for op in self.referring(name) for c in _called(op)} & pending
+            if symbol in calls:
+                return False
+            waiting += calls - called
+            called |= calls
+        return True
+
     def types(self, symbol: str) -> tuple[list[ir.Type], list[ir.Type]]:
         """The argument and result types of a function."""
         type_ = self.functions[symbol].attributes["function_type"].value
@@ -220,6 +258,20 @@ class Symbols:
         with context, self.functions[symbol].location, ir.InsertionPoint(block):
             ir.Operation.create("func.return", [], list(results))
         self.retype(symbol)
+
+    def define(
+        self,
+        base: str,
+        arguments: Sequence[ir.Type],
+        build: Callable[..., Sequence[ir.Value]],
+        location: ir.Location = unknown,
+    ) -> str:
+        """A new private function; ``build`` gets its arguments and gives what it returns."""
+        name, block = self.new(base, arguments, location)
+        with context, location, ops.End(block):
+            results = list(build(*block.arguments))
+        self.close(name, results)
+        return name
 
     def retype(self, symbol: str) -> None:
         """Set a function's type from its block's arguments and its return."""

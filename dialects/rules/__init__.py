@@ -9,6 +9,7 @@ from mycc.dialects.rules import (
     choice,
     collectives,
     composed,
+    composites,
     contraction,
     control,
     dynamic,
@@ -25,6 +26,7 @@ from mycc.dialects.rules import (
     rewrites,
     scattering,
     shape,
+    solve,
     sorting,
     special,
     targets,
@@ -61,6 +63,8 @@ RECORDS: dict[str, Record] = {
         triangular,
         lapack,
         composed,
+        composites,
+        solve,
     )
     for record in kind.RECORDS
 }

@@ -24,6 +24,7 @@ from mycc.dialects.record import (
     batch_pointwise,
     batched_type,
     inactive,
+    pointwise,
     structured,
 )
 from mycc.dialects.types import element_type, tensor
@@ -31,11 +32,14 @@ from mycc.dialects.types import element_type, tensor
 Value: TypeAlias = ir.Value
 
 
+_REFERENCE = {"func.call": "callee", "stablehlo.composite": "decomposition"}
+
+
 def _callee(functions: Functions | BatchFunctions, op: ir.Operation) -> str:
-    """The function that a call refers to, or the one that any other operation is the same as."""
-    if op.name != "func.call":
+    """The function that a call or composite refers to, or the one that any other operation is the same as."""
+    if op.name not in _REFERENCE:
         return functions.expansion(op)
-    symbol: str = op.attributes["callee"].value
+    symbol: str = op.attributes[_REFERENCE[op.name]].value
     return symbol
 
 
@@ -180,7 +184,10 @@ _RESOLVE = {
 
 RECORDS: tuple[Record, ...] = (
     _CALL,
+    # What another framework keeps together is what its decomposition says.
+    replace(_CALL, name="stablehlo.composite"),
     structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
     inactive("mycc.axis_index", _batch_collective),
+    pointwise("mycc.checkpoint_name", lambda t, s: t, oracle=lambda x: x, dtypes="fciub"),
     inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),
 )

@@ -39,7 +39,6 @@ OUTSIDE: dict[str, str] = {
             "stablehlo.batch_norm_grad",
             "stablehlo.batch_norm_inference",
             "stablehlo.batch_norm_training",
-            "stablehlo.composite",
             "stablehlo.convolution",
             "stablehlo.reduce_window",
             "stablehlo.select_and_scatter",

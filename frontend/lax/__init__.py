@@ -143,6 +143,7 @@ from mycc.lax.slicing import (
     slice,
     slice_in_dim,
 )
+from mycc.lax.solves import custom_linear_solve, custom_root
 from mycc.lax.sorting import (
     sort,
     sort_key_val,
@@ -228,6 +229,8 @@ __all__ = [
     "cummin",
     "cumprod",
     "cumsum",
+    "custom_linear_solve",
+    "custom_root",
     "digamma",
     "div",
     "dot",

@@ -127,11 +127,75 @@ def stopped(l: Library, x: Array) -> Array:
     return l.lax.stop_gradient(l.np.sin(x)) * x + x * l.np.round(x)
 
 
+def forward_rule(l: Library, x: Array) -> Array:
+    @l.api.custom_jvp
+    def f(y: Array, s: Array) -> Array:
+        return l.np.sin(y) * s
+
+    @f.defjvp
+    def f_jvp(primals: Any, tangents: Any) -> Any:
+        (y, s), (dy, ds) = primals, tangents
+        out = f(y, s)
+        return out, 1.5 * l.np.cos(y) * dy + l.api.jit(lambda t: out * t)(ds)
+
+    return f(x, x[0]) + f(f(x * 0.5, 2.0), x)
+
+
+def reverse_rule(l: Library, x: Array) -> Array:
+    @l.api.custom_vjp
+    def f(y: Array, z: dict[str, Array]) -> Array:
+        return l.np.sin(y) * z["s"]
+
+    def f_fwd(y: Array, z: dict[str, Array]) -> Any:
+        return l.np.sin(y) * z["s"], (l.np.cos(y), y, z["s"])
+
+    def f_bwd(residuals: Any, ct: Array) -> Any:
+        c, y, s = residuals
+        return ct * c * s * 1.5, {"s": l.np.sum(ct * l.np.sin(y)) + 0.0 * s, "unused": None}
+
+    f.defvjp(f_fwd, f_bwd)
+    return f(x, {"s": x[0], "unused": x}) + f(f(x * 0.5, {"s": 2.0, "unused": 1.0}), {"s": x[1], "unused": x})
+
+
+def checkpointed(l: Library, x: Array) -> Array:
+    @l.api.checkpoint
+    def block(y: Array, s: Array) -> Array:
+        return l.np.tanh(MATRIX @ l.np.sin(y) + x * s)
+
+    saving = l.api.checkpoint(
+        lambda y: l.api.jit(lambda z: l.np.sin(MATRIX @ z))(y), policy=l.api.checkpoint_policies.dots_saveable
+    )
+    return saving(block(block(x, 0.5), x[0]))
+
+
+def solved(l: Library, x: Array) -> Array:
+    matrix = l.np.asarray(MATRIX) * 0.1 + l.np.diag(2.0 + l.np.sin(x))
+
+    def solve(matvec: Callable[[Array], Array], b: Array) -> Array:
+        y = b * 0.4
+        for _ in range(30):
+            y = y + 0.4 * (b - matvec(y))
+        return y
+
+    return l.lax.custom_linear_solve(lambda y: matrix @ y, x * 2.0, solve, solve)
+
+
+def rooted(l: Library, x: Array) -> Array:
+    def newton(f: Callable[[Array], Array], y: Array) -> Array:
+        return l.lax.fori_loop(0, 30, lambda _, y: y - f(y) / (3.0 * y * y + 1.0), y)
+
+    def tangent_solve(g: Callable[[Array], Array], y: Array) -> Array:
+        return y / g(l.np.ones_like(y))
+
+    return l.lax.custom_root(lambda y: y**3 + y - x, x * 0.5, newton, tangent_solve)
+
+
 FUNCTIONS: dict[str, Callable[[Library, Array], Array]] = {
     f.__name__: f
     for f in (
         sines, layer, normalized, indexed, called, chosen, switched, scanned, looped, linear, constant,
         reduced, ordered, complexed, contracted, stopped,
+        forward_rule, reverse_rule, checkpointed, solved, rooted,
     )
 }  # fmt: skip
 LOOPS = {"scanned", "looped"}
@@ -288,6 +352,7 @@ REVERSE = {
     "grad", "value_and_grad", "vjp", "jacrev", "captured", "pullback_mapped", "pullback_scanned",
     "pullback_in_cond", "pullbacks_stacked", "pullbacks_from_scan", "pullback_returned",
 }  # fmt: skip
+FORWARD = {"jvp", "linearize", "jacfwd"}
 LOOPING = {"scan", "pullback_scanned", "pullbacks_from_scan"}
 
 
@@ -304,8 +369,11 @@ def program(l: Library, function: str, wrappers: Sequence[str]) -> Function:
 
 
 def is_supported(function: str, wrappers: Sequence[str]) -> bool:
-    """Whether no loop is differentiated in reverse, which has no rule yet."""
+    """Whether no loop is differentiated in reverse, which has no rule yet, and no reverse rule in forward mode."""
     loops = function in LOOPS
+    first = next((name for name in wrappers if name in REVERSE | FORWARD), None)
+    if function == "reverse_rule" and first in FORWARD:
+        return False
     for name in wrappers:
         if loops and name in REVERSE:
             return False

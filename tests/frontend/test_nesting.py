@@ -51,6 +51,14 @@ CHOSEN = [
     ("complexed", ("vjp", "vmap_captured")),
     ("contracted", ("jacfwd", "grad")),
     ("stopped", ("grad", "linearize")),
+    ("forward_rule", ("jvp", "vmap_captured", "grad")),
+    ("forward_rule", ("pullback_mapped", "linearize")),
+    ("reverse_rule", ("vmap_named", "grad", "jvp")),
+    ("reverse_rule", ("pullbacks_stacked", "cond", "jacrev")),
+    ("checkpointed", ("vmap", "grad", "jacrev")),
+    ("checkpointed", ("pullback_scanned", "jvp")),
+    ("solved", ("grad", "vmap_last", "linearize")),
+    ("rooted", ("jacfwd", "vmap", "grad")),
 ]
 
 
@@ -66,6 +74,20 @@ def test_chosen(function: str, wrappers: tuple[str, ...]) -> None:
     st.booleans(),
 )
 def test_generated(function: str, wrappers: tuple[str, ...], eager: bool) -> None:
+    assume(is_supported(function, wrappers))
+    check(function, wrappers, eager=eager, jitted=not eager)
+
+
+RULES = ["forward_rule", "reverse_rule", "checkpointed", "solved", "rooted"]
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    st.sampled_from(RULES),
+    st.lists(st.sampled_from(sorted(WRAPPERS)), min_size=2, max_size=3).map(tuple),
+    st.booleans(),
+)
+def test_generated_around_custom_rules(function: str, wrappers: tuple[str, ...], eager: bool) -> None:
     assume(is_supported(function, wrappers))
     check(function, wrappers, eager=eager, jitted=not eager)
 
