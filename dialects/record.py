@@ -60,6 +60,9 @@ class Functions(Protocol):
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
 
+    def define(self, op: ir.Operation, build: Callable[[Sequence[Value]], Sequence[Value]]) -> str:
+        """A function that does what an operation does in other operations; built at the first request."""
+
 
 class Site(Protocol):
     """One operation under differentiation, as its rule sees it.

@@ -11,7 +11,7 @@ reverse sweep is a transposition of the linear part is from there too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -145,6 +145,7 @@ class Derivatives:
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
         self._bodies: dict[str, Body] = {}
+        self._defined: dict[ir.Operation, str] = {}
 
     def split(self, callee: str, active: Flags, seeded: Flags | None) -> Split:
         """Split a function at its active arguments; in reverse, for the results that get cotangents."""
@@ -209,6 +210,18 @@ class Derivatives:
     def outline(self, op: ir.Operation, region: int) -> str:
         """A function of a region: of its block's arguments, then of what all regions of the operation capture."""
         return self.symbols.outline(op, region)
+
+    def define(self, op: ir.Operation, build: Callable[[Sequence[Value]], Sequence[Value]]) -> str:
+        """A function that does what an operation does in other operations; built at the first request."""
+        if op not in self._defined:
+            name, block = self.symbols.new(
+                op.name.rpartition(".")[2], [operand.type for operand in op.operands], op.location
+            )
+            with context, op.location, ops.End(block):
+                results = build(list(block.arguments))
+            self.symbols.close(name, results)
+            self._defined[op] = name
+        return self._defined[op]
 
 
 def _check_captures(op: ir.Operation, record: Record, flags: Flags) -> None:
