@@ -145,7 +145,9 @@ def _pull(site: Site, index: int, kind: str, cotangent: Value) -> tuple[Value | 
     if math.prod(shape) == 0 or math.prod(shape_of(cotangent)) == 0:
         return None, _total(cotangent) if on_initial else None
     plain = kind in _DIRECTION and regions.is_identity(op.operands[1], kind)
-    if plain and not on_initial and not sliding.is_dilated and sliding.never_empty(shape):
+    # XLA's expansion of a select_and_scatter of scalars aborts the process.
+    fits = len(shape) > 0 and not sliding.is_dilated and sliding.never_empty(shape)
+    if plain and fits and not on_initial:
         return _select_and_scatter(site, sliding, kind, cotangent), None
     winners, masked = _winners(site, index, kind)
     x = placed(cotangent, winners, shape) if on_x else None

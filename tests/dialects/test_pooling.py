@@ -23,6 +23,7 @@ from harness import (
     pullback_of,
     sampler,
     tangent_of,
+    uniform,
 )
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -78,6 +79,13 @@ def folded(s: Sliding, fold: Callable[[Any, Any], Any], x: Any, initial: Any) ->
     return out
 
 
+def apart(shape: Dims, dtype: Any) -> Callable[[np.random.Generator], Any]:
+    """Numbers of which no two are so close that differences of a maximum would cross them."""
+    if np.dtype(dtype).kind in "ci":
+        return lambda rng: uniform(rng, shape, dtype)
+    return lambda rng: rng.permutation(np.linspace(-2, 2, int(np.prod(shape)))).reshape(shape).astype(dtype)
+
+
 KINDS: dict[str, tuple[Any, Any, float]] = {
     "add": (ops.add, lambda a, b: a + b, 0.0),
     "max": (ops.max_, max, -np.inf),
@@ -97,7 +105,9 @@ def window_case(
         assert Sliding.of(found.owner) == s
         return found
 
-    return Case(f"{kind}-{name}", build, sampler((shape, dtype)), lambda x: folded(s, fold, x, start))
+    return Case(
+        f"{kind}-{name}", build, lambda rng: [apart(shape, dtype)(rng)], lambda x: folded(s, fold, x, start)
+    )
 
 
 def seeded_case(kind: str, shape: Dims, sizes: Dims, **options: Any) -> Case:
@@ -239,6 +249,19 @@ SCATTERS = [
 ]
 
 
+def finite(cases: Sequence[Case]) -> list[Case]:
+    """Cases none of whose windows is empty: differences of infinities are no numbers."""
+    found = []
+    for case in cases:
+        assert case.oracle is not None
+        values = case.oracle(*case.sample(np.random.default_rng(0)))
+        if np.isfinite(
+            np.concatenate([np.ravel(v) for v in values]) if isinstance(values, tuple) else values
+        ).all():
+            found.append(case)
+    return found
+
+
 def test_values() -> None:
     check_values(CASES)
     check_values(OTHERS)
@@ -247,7 +270,7 @@ def test_values() -> None:
 
 def test_derivatives() -> None:
     for cases in (CASES, OTHERS):
-        check_forward(cases)
+        check_forward(finite(cases))
         check_reverse(cases)
         check_transpose(cases)
 
@@ -272,7 +295,8 @@ def test_batch() -> None:
     check_batch([case for case in CASES if "initial(" not in case.name])
     check_batch([case for case in CASES if "initial(" in case.name])
     check_batch(OTHERS)
-    check_batch(list(map(pullback_of, CASES))[::3], most=3)
+    plain = [case for case in CASES if "initial" not in case.name]
+    check_batch(list(map(pullback_of, plain))[::3], most=3)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16, np.float16])
@@ -313,7 +337,7 @@ def test_the_first_of_equals_takes_all() -> None:
         for options in ({}, {"window_dilations": (2,), "padding": ((1, 1),)}):
             case = window_case(kind, f"ties{options}", (4,), (2,), **options)
             (found,) = cotangents(case, [np.ones(4)], [np.ones(3 if not options else 4)])
-            expected = [1, 1, 1, 0] if not options else [1, 2, 0, 1]
+            expected = [1, 1, 1, 0] if not options else [1, 2, 1, 0]
             np.testing.assert_array_equal(found, expected)
 
 
@@ -375,7 +399,7 @@ def reductions(draw: Any) -> Case:
 
 def check_all(cases: list[Case]) -> None:
     check_values(cases)
-    check_forward(cases)
+    check_forward(finite(cases))
     check_reverse(cases)
     check_reverse(map(pullback_of, cases))
     check_batch(cases)
