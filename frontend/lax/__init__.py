@@ -15,6 +15,15 @@ from mycc.lax.contraction import (
     dot,
     dot_general,
 )
+from mycc.lax.convolution import (
+    ConvDimensionNumbers,
+    conv,
+    conv_dimension_numbers,
+    conv_general_dilated,
+    conv_transpose,
+    conv_with_general_padding,
+    padtype_to_pads,
+)
 from mycc.lax.creation import (
     bitcast_convert_type,
     broadcasted_iota,
@@ -169,8 +178,10 @@ from mycc.lax.special import (
     tanh,
     zeta,
 )
+from mycc.lax.windows import reduce_window
 
 __all__ = [
+    "ConvDimensionNumbers",
     "DotDimensionNumbers",
     "GatherDimensionNumbers",
     "GatherScatterMode",
@@ -214,6 +225,11 @@ __all__ = [
     "concatenate",
     "cond",
     "conj",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_transpose",
+    "conv_with_general_padding",
     "convert_element_type",
     "cos",
     "cosh",
@@ -267,6 +283,7 @@ __all__ = [
     "nextafter",
     "optimization_barrier",
     "pad",
+    "padtype_to_pads",
     "pmean",
     "polygamma",
     "population_count",
@@ -282,6 +299,7 @@ __all__ = [
     "reduce_precision",
     "reduce_prod",
     "reduce_sum",
+    "reduce_window",
     "reduce_xor",
     "rem",
     "reshape",
