@@ -141,7 +141,8 @@ class Sliding:
         counts = shape_of(cotangent)
         wide = [d for d, size in enumerate(self.sizes) if size > 1]
         if wide:
-            target, places = [], []
+            target: list[int] = []
+            places: list[int] = []
             for d, m in enumerate(counts):
                 places.append(len(target))
                 target += [m, self.sizes[d]] if d in wide else [m]
