@@ -17,7 +17,6 @@ _TUPLE = (
     "function, or pass the elements one by one"
 )
 _ASYNC = "it starts or awaits work that runs beside the program; use the operation that it wraps directly"
-_NOT_YET = "it has no record; add one to the file of its kind in dialects/rules/"
 
 OUTSIDE: dict[str, str] = {
     "stablehlo.async_done": _ASYNC,
@@ -34,16 +33,5 @@ OUTSIDE: dict[str, str] = {
     "stablehlo.tuple": _TUPLE,
     "stablehlo.uniform_dequantize": _QUANTIZED,
     "stablehlo.uniform_quantize": _QUANTIZED,
-    **dict.fromkeys(
-        (
-            "stablehlo.batch_norm_grad",
-            "stablehlo.batch_norm_inference",
-            "stablehlo.batch_norm_training",
-            "stablehlo.convolution",
-            "stablehlo.reduce_window",
-            "stablehlo.select_and_scatter",
-        ),
-        _NOT_YET,
-    ),
 }
 """The reason, and the way out, by operation."""

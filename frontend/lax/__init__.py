@@ -18,6 +18,15 @@ from mycc.lax.contraction import (
     dot,
     dot_general,
 )
+from mycc.lax.convolution import (
+    ConvDimensionNumbers,
+    conv,
+    conv_dimension_numbers,
+    conv_general_dilated,
+    conv_transpose,
+    conv_with_general_padding,
+    padtype_to_pads,
+)
 from mycc.lax.creation import (
     bitcast_convert_type,
     broadcasted_iota,
@@ -173,11 +182,13 @@ from mycc.lax.special import (
     tanh,
     zeta,
 )
+from mycc.lax.windows import reduce_window
 
 if TYPE_CHECKING:
     from mycc.lax import linalg
 
 __all__ = [
+    "ConvDimensionNumbers",
     "DotDimensionNumbers",
     "GatherDimensionNumbers",
     "GatherScatterMode",
@@ -221,6 +232,11 @@ __all__ = [
     "concatenate",
     "cond",
     "conj",
+    "conv",
+    "conv_dimension_numbers",
+    "conv_general_dilated",
+    "conv_transpose",
+    "conv_with_general_padding",
     "convert_element_type",
     "cos",
     "cosh",
@@ -277,6 +293,7 @@ __all__ = [
     "nextafter",
     "optimization_barrier",
     "pad",
+    "padtype_to_pads",
     "pmean",
     "polygamma",
     "population_count",
@@ -292,6 +309,7 @@ __all__ = [
     "reduce_precision",
     "reduce_prod",
     "reduce_sum",
+    "reduce_window",
     "reduce_xor",
     "rem",
     "reshape",

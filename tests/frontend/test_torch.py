@@ -37,7 +37,6 @@ def test_convolution_value() -> None:
 
 
 # Strict: it says when convolution has its record, and then goes into the test above.
-@pytest.mark.xfail(raises=mycc.UnsupportedOperationError, strict=True, reason="convolution has no record")
 def test_convolution() -> None:
     check(mycc.from_stablehlo(DATA / "torch_convolution.mlir"), np.load(DATA / "torch_convolution.npz"))
 
