@@ -74,7 +74,7 @@ def run(readme: str, folder: Path) -> Iterator[Shown]:
             printed = io.StringIO()
             line = readme.count("\n", 0, block.start)
             code = compile("\n" * line + block.text, "README.md", "exec")
-            with contextlib.redirect_stdout(printed):
+            with contextlib.redirect_stdout(printed), contextlib.chdir(folder):
                 exec(code, namespace)
             if after.language in ("text", "mlir") and after.file_name is None:
                 yield Shown(block.text, after.text, printed.getvalue(), after.start, after.end)

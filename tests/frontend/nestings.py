@@ -198,7 +198,6 @@ FUNCTIONS: dict[str, Callable[[Library, Array], Array]] = {
         forward_rule, reverse_rule, checkpointed, solved, rooted,
     )
 }  # fmt: skip
-LOOPS = {"scanned", "looped"}
 
 
 # ---- Wrappers ------------------------------------------------------------------------------------
@@ -353,7 +352,6 @@ REVERSE = {
     "pullback_in_cond", "pullbacks_stacked", "pullbacks_from_scan", "pullback_returned",
 }  # fmt: skip
 FORWARD = {"jvp", "linearize", "jacfwd"}
-LOOPING = {"scan", "pullback_scanned", "pullbacks_from_scan"}
 
 
 def program(l: Library, function: str, wrappers: Sequence[str]) -> Function:
@@ -369,13 +367,6 @@ def program(l: Library, function: str, wrappers: Sequence[str]) -> Function:
 
 
 def is_supported(function: str, wrappers: Sequence[str]) -> bool:
-    """Whether no loop is differentiated in reverse, which has no rule yet, and no reverse rule in forward mode."""
-    loops = function in LOOPS
+    """Whether no reverse rule is asked for a forward derivative."""
     first = next((name for name in wrappers if name in REVERSE | FORWARD), None)
-    if function == "reverse_rule" and first in FORWARD:
-        return False
-    for name in wrappers:
-        if loops and name in REVERSE:
-            return False
-        loops |= name in LOOPING
-    return True
+    return not (function == "reverse_rule" and first in FORWARD)
