@@ -19,7 +19,7 @@ from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.transform import Transform, complaint, match
-from mycc.dialects.types import dtype_of, token
+from mycc.dialects.types import dtype_of, element_type, tensor, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
@@ -44,6 +44,8 @@ _KERNELS = ("mycc.", "lapack_", "cublas", "cuda_", "cudnn", "cufft", "cusolver",
 _BUILT_IN = frozenset({"ApproxTopK", "TopK"})  # XLA expands them itself.
 _GLOBAL = "jax.global_constant"
 _PLATFORM = "_platform_index"
+# The second one where JAX works in 64 bits.
+_PLATFORM_TYPES = [tensor((), element_type(dtype)) for dtype in ("int32", "int64")]
 
 
 @dataclass(frozen=True)
@@ -248,14 +250,14 @@ def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
         if (
             _GLOBAL in given
             and given[_GLOBAL].value == _PLATFORM
-            and str(block.arguments[i].type) == "tensor<i32>"
+            and block.arguments[i].type in _PLATFORM_TYPES
         ):
             break
     else:
         return False
     with context, entry.location:
         with ir.InsertionPoint.at_block_begin(block):
-            block.arguments[i].replace_all_uses_with(ops.constant(np.int32(index)))
+            block.arguments[i].replace_all_uses_with(ops.full(block.arguments[i].type, index))
         block.erase_argument(i)
         entry.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes[:i] + attributes[i + 1 :])
     Symbols(module).retype("main")

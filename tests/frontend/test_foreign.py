@@ -213,11 +213,13 @@ def test_assertion_on_open_sizes() -> None:
         f(normal(2))
 
 
-def test_one_of_several_platforms() -> None:
+@pytest.mark.parametrize("bits", [32, 64])
+def test_one_of_several_platforms(bits: int) -> None:
     def fun(x: Any) -> Any:
         return jax.lax.platform_dependent(x, cpu=jnp.sin, cuda=jnp.cos)
 
-    module = export.export(jax.jit(fun), platforms=["cpu", "cuda"])(normal(3)).mlir_module_serialized
+    with jax.enable_x64(bits == 64):
+        module = export.export(jax.jit(fun), platforms=["cpu", "cuda"])(normal(3)).mlir_module_serialized
     x = normal(3)
     close(mycc.from_stablehlo(module)(x), np.sin(x))
     close(mycc.from_stablehlo(module, platform_index=1)(x), np.cos(x))
