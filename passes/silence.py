@@ -28,6 +28,8 @@ def silent(symbols: Symbols, symbol: str, made: dict[str, str]) -> str:
     """
     if symbol in made:
         return made[symbol]
+    # A rule of a composite may refer to the function that holds it, and is not run.
+    made[symbol] = symbol
     inner: dict[str, str] = {}
     loud = False
     for op in symbols.referring(symbol):
@@ -40,7 +42,6 @@ def silent(symbols: Symbols, symbol: str, made: dict[str, str]) -> str:
         loud |= callback is not None and callback.kind == "debug"
         inner.update((c, silent(symbols, c, made)) for c in callees(op) if c in symbols.functions)
     if not loud and all(name == counterpart for name, counterpart in inner.items()):
-        made[symbol] = symbol
         return symbol
     name = made[symbol] = symbols.duplicate(symbol, f"{symbol}.silent")
     for op in list(operations(symbols[name])):

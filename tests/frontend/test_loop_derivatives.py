@@ -328,3 +328,26 @@ def test_a_counted_loop_calls_the_host_once_a_trip() -> None:
     mycc.jit(mycc.grad(f))(0.3)
     mycc.effects_barrier()
     assert calls == [0, 1, 2, 3]
+
+
+def test_a_rule_that_calls_its_own_function_holds_in_loops_as_it_does_unrolled() -> None:
+    @mycc.custom_jvp
+    def f(y: Any) -> Any:
+        return mnp.sin(y)
+
+    @f.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        (y,), (dy,) = primals, tangents
+        out = f(y)
+        return out, (1.5 * mnp.cos(y) + out) * dy
+
+    def unrolled(x: Any) -> Any:
+        c = x
+        for _ in range(3):
+            c = f(c) * x
+        return c
+
+    loop = lambda x: lax.fori_loop(0, 3, lambda i, c: f(c) * x, x)  # noqa: E731
+    x = np.float64(0.3)
+    for order in (mycc.grad, lambda g: mycc.grad(mycc.grad(g)), lambda g: mycc.jacfwd(mycc.grad(g))):
+        np.testing.assert_allclose(order(loop)(x), order(unrolled)(x), rtol=1e-12)
