@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Flags, Functions
 from mycc.dialects.rules import RECORDS
+from mycc.passes.bodies import Body
 from mycc.passes.effects import Effects
 from mycc.passes.symbols import Symbols, callees
-
-if TYPE_CHECKING:
-    from mycc.passes.derivatives import Body
 
 __all__ = ["known_results"]
 
