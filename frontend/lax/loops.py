@@ -73,8 +73,15 @@ def while_loop(
 
 
 def _slots(name: str, checkpoints: int | None) -> int | None:
-    slots = None if checkpoints is None else operator.index(checkpoints)
-    if slots is not None and slots < 1:
+    if checkpoints is None:
+        return None
+    try:
+        slots = operator.index(checkpoints)
+    except TypeError:
+        raise TypeError(
+            f"{user_line()}: {name}: checkpoints must be a whole number, got {checkpoints!r}"
+        ) from None
+    if slots < 1:
         raise ValueError(f"{user_line()}: {name} needs at least one checkpoint, got checkpoints={slots}")
     return slots
 

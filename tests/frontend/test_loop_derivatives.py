@@ -257,6 +257,10 @@ def test_there_must_be_a_checkpoint(checkpoints: int) -> None:
         ValueError, match=r"test_loop_derivatives\.py:\d+: fori_loop needs at least one checkpoint"
     ):
         dynamic(X, W, 3, checkpoints)
+    with pytest.raises(
+        TypeError, match=r"test_loop_derivatives\.py:\d+: fori_loop: checkpoints must be a whole number"
+    ):
+        dynamic(X, W, 3, 1.5)  # type: ignore[arg-type]
 
 
 def test_any_module_with_a_scan() -> None:
