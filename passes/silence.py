@@ -30,17 +30,11 @@ def silent(symbols: Symbols, symbol: str, made: dict[str, str]) -> str:
         return made[symbol]
     # A rule of a composite may refer to the function that holds it, and is not run.
     made[symbol] = symbol
-    inner: dict[str, str] = {}
-    loud = False
-    for op in symbols.referring(symbol):
-        callback = match(op) if op.name == "stablehlo.custom_call" else None
-        if callback is not None and callback.kind == "io":
-            raise UnsupportedOperationError(
-                f"{describe(op.location)}: the derivative of a loop runs the loop's body once more, and with it the io_callback "
-                f"of '{callback.name}'; take the call out of the loop, or use mycc.jvp, which runs the body once"
-            )
-        loud |= callback is not None and callback.kind == "debug"
-        inner.update((c, silent(symbols, c, made)) for c in callees(op) if c in symbols.functions)
+    try:
+        inner, loud = _counterparts(symbols, symbol, made)
+    except UnsupportedOperationError:
+        del made[symbol]
+        raise
     if not loud and all(name == counterpart for name, counterpart in inner.items()):
         return symbol
     name = made[symbol] = symbols.duplicate(symbol, f"{symbol}.silent")
@@ -53,6 +47,22 @@ def silent(symbols: Symbols, symbol: str, made: dict[str, str]) -> str:
         elif kind == "stablehlo.custom_call" and (found := match(op)) is not None and found.kind == "debug":
             op.erase()
     return name
+
+
+def _counterparts(symbols: Symbols, symbol: str, made: dict[str, str]) -> tuple[dict[str, str], bool]:
+    """The counterparts of the functions that one calls, and whether it prints something itself."""
+    inner: dict[str, str] = {}
+    loud = False
+    for op in symbols.referring(symbol):
+        callback = match(op) if op.name == "stablehlo.custom_call" else None
+        if callback is not None and callback.kind == "io":
+            raise UnsupportedOperationError(
+                f"{describe(op.location)}: the derivative of a loop runs the loop's body once more, and with it the io_callback "
+                f"of '{callback.name}'; take the call out of the loop, or use mycc.jvp, which runs the body once"
+            )
+        loud |= callback is not None and callback.kind == "debug"
+        inner.update((c, silent(symbols, c, made)) for c in callees(op) if c in symbols.functions)
+    return inner, loud
 
 
 _REFERENCES = {"func.call": "callee", "stablehlo.composite": "decomposition"}
