@@ -34,7 +34,8 @@ from mycc.dialects.record import (
     batched_type,
     structured,
 )
-from mycc.dialects.rules.functions import call_depends, call_reverse, filled, scattered
+from mycc.dialects.rules.flags import filled, spread_out
+from mycc.dialects.rules.functions import call_depends, call_reverse
 from mycc.dialects.types import is_differentiable
 
 Value: TypeAlias = ir.Value
@@ -100,7 +101,7 @@ def _jvp_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tup
     moving = _moving(types)
     seeds = filled(tangents, composite.differentiable, _types(operands))
     values = ops.call(composite.rules["jvp"], [*types, *_picked(types, moving)], [*operands, *seeds])
-    return values[: len(types)], scattered(values[len(types) :], moving)
+    return values[: len(types)], spread_out(values[len(types) :], moving)
 
 
 def _parts(site: Site) -> tuple[Split, Flags]:
@@ -135,7 +136,7 @@ def _jvp_forward(site: Site, tangents: Tangents) -> Tangents:
     seeds = filled(tangents, composite_of(site.op).differentiable, _types(site.op.operands))
     saved = [site.saved(i) for i in range(len(split.residuals))]
     types = _picked(_types(site.op.results), present)
-    return scattered(ops.call(split.linear, types, [*seeds, *saved]), present)
+    return spread_out(ops.call(split.linear, types, [*seeds, *saved]), present)
 
 
 def _jvp_reverse(site: Site, cotangents: Tangents) -> Tangents:
@@ -159,7 +160,7 @@ def _jvp_reverse(site: Site, cotangents: Tangents) -> Tangents:
 def _scattered_deep(values: Sequence[Value], outer: Flags, inner: Flags) -> Tangents:
     """The values back at those flagged positions whose own flag is set, None elsewhere."""
     own = iter(inner)
-    return scattered(values, tuple(flag and next(own) for flag in outer))
+    return spread_out(values, tuple(flag and next(own) for flag in outer))
 
 
 # ---- Reverse rules -------------------------------------------------------------------------------
@@ -202,7 +203,7 @@ def _vjp_reverse(site: Site, cotangents: Tangents) -> Tangents:
     saved = [site.saved(i) for i in range(count)]
     seeds = filled(cotangents, _moving(types), types)
     ends = _picked(_types(site.op.operands), composite.differentiable)
-    return scattered(ops.call(composite.rules["bwd"], ends, [*saved, *seeds]), composite.differentiable)
+    return spread_out(ops.call(composite.rules["bwd"], ends, [*saved, *seeds]), composite.differentiable)
 
 
 # ---- Batching ------------------------------------------------------------------------------------
@@ -305,7 +306,7 @@ def _checkpoint_linear(site: Site, split: Split, seeds: Sequence[Value], ends: S
     operands = [*seeds, *saved]
     types = _picked(ends, split.active)
     values = build(CHECKPOINT, split.linear, {}, len(operands), types, operands, options_of(site.op))
-    return scattered(values, split.active)
+    return spread_out(values, split.active)
 
 
 def _checkpoint_forward(site: Site, tangents: Tangents) -> Tangents:
@@ -328,7 +329,7 @@ def _checkpoint_joint(
     inputs = [*operands, *filled(tangents, site.active, _types(operands))]
     outs = [*types, *_picked(types, present)]
     values = build(CHECKPOINT, symbol, {}, len(inputs), outs, inputs, options_of(site.op))
-    return values[: len(types)], scattered(values[len(types) :], present)
+    return values[: len(types)], spread_out(values[len(types) :], present)
 
 
 def _checkpoint_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:

@@ -27,6 +27,7 @@ from mycc.dialects.record import (
     pointwise,
     structured,
 )
+from mycc.dialects.rules.flags import filled, spread_out
 from mycc.dialects.types import element_type, tensor
 
 Value: TypeAlias = ir.Value
@@ -41,21 +42,6 @@ def _callee(functions: Functions | BatchFunctions, op: ir.Operation) -> str:
         return functions.expansion(op)
     symbol: str = op.attributes[_REFERENCE[op.name]].value
     return symbol
-
-
-def filled(values: Tangents, flags: Flags, types: Sequence[ir.Type]) -> list[Value]:
-    """The values at the flagged positions, zeros where there is none."""
-    return [
-        ops.full(type_, 0) if value is None else value
-        for value, flag, type_ in zip(values, flags, types, strict=True)
-        if flag
-    ]
-
-
-def scattered(values: Sequence[Value], flags: Flags) -> Tangents:
-    """The values back at the flagged positions, None elsewhere."""
-    remaining = iter(values)
-    return [next(remaining) if flag else None for flag in flags]
 
 
 def _call_split(site: Site) -> tuple[str, tuple[ir.Type, ...], Flags, str]:
@@ -77,7 +63,7 @@ def call_forward(site: Site, tangents: Tangents) -> Tangents:
     seeds = filled(tangents, site.active, [operand.type for operand in site.operands])
     saved = [site.saved(i) for i in range(len(residuals))]
     results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
-    return scattered(results, present)
+    return spread_out(results, present)
 
 
 def call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
@@ -87,7 +73,7 @@ def call_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tup
     results = ops.call(
         symbol, [*types, *(t for t, flag in zip(types, present, strict=True) if flag)], [*operands, *seeds]
     )
-    return results[: len(types)], scattered(results[len(types) :], present)
+    return results[: len(types)], spread_out(results[len(types) :], present)
 
 
 def call_reverse(site: Site, cotangents: Tangents) -> Tangents:
@@ -99,11 +85,11 @@ def call_reverse(site: Site, cotangents: Tangents) -> Tangents:
         results = ops.call(
             symbol, [t for t, flag in zip(types, present, strict=True) if flag], [*primals, *seeds]
         )
-        return scattered(results, present)
+        return spread_out(results, present)
     linear, residuals, present, _ = _call_split(site)
     saved = [site.saved(i) for i in range(len(residuals))]
     results = ops.call(linear, [t for t, flag in zip(types, present, strict=True) if flag], [*seeds, *saved])
-    return scattered(results, present)
+    return spread_out(results, present)
 
 
 def call_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:

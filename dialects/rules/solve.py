@@ -26,7 +26,7 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules.composites import composite_of
-from mycc.dialects.rules.functions import filled, scattered
+from mycc.dialects.rules.flags import filled, spread_out
 
 Value: TypeAlias = ir.Value
 
@@ -72,7 +72,7 @@ def _transposed(
             [t for t, flag in zip(types, made, strict=True) if flag],
             [*values[count:], *values[:count]],
         )
-        return filled(scattered(results, made), (True,) * count, types)
+        return filled(spread_out(results, made), (True,) * count, types)
 
     def solve(*values: Value) -> list[Value]:
         return ops.call(composite.decomposition, _types(op.results), values)[:count]
@@ -99,7 +99,7 @@ def _tangents(
         moving = [t for t, flag in zip(types, present, strict=True) if flag]
         seeds = filled(tangents[count:], active, _types(captured))
         values = ops.call(symbol, [*types, *moving], [*unknowns, *captured, *seeds])
-        moved = scattered(values[count:], present)
+        moved = spread_out(values[count:], present)
         right = [_difference(b, a) for b, a in zip(right, moved, strict=True)]
     results: Tangents = [None] * len(site.op.results)
     if any(value is not None for value in right):
@@ -146,7 +146,7 @@ def _reverse(site: Site, cotangents: Tangents) -> Tangents:
     present = split.active[count:]
     ends = [value.type for value, flag in zip(captured, present, strict=True) if flag]
     pulled = ops.call(split.linear, ends, [*(ops.neg(x) for x in solved), *values[count:]])
-    return [*solved, *scattered(pulled, present)]
+    return [*solved, *spread_out(pulled, present)]
 
 
 def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:

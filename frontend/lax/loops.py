@@ -15,6 +15,7 @@ import numpy as np
 from mycc.dialects import ops
 from mycc.dialects.errors import TransformError, TreeError
 from mycc.dialects.mlir import ir
+from mycc.dialects.rules.sweeps import put_row, row_of
 from mycc.dialects.types import element_type, tensor
 from mycc.differentiation import in_trace
 from mycc.emit import convert, lifted
@@ -309,9 +310,9 @@ def _scan(frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length
         def body(*values: Value) -> list[Value]:
             i, carry, ys = values[0], values[1 : n + 1], values[n + 1 :]
             at = ops.sub(ops.full(counter, length - 1), i) if reverse else i
-            rows = [_take(x, at) for x in stacked]
+            rows = [row_of(x, at) for x in stacked]
             results = ops.call(step.function.symbol, step.function.results, [*carry, *rows, *captured])
-            written = [_put(y, row, at) for y, row in zip(ys, results[n:], strict=True)]
+            written = [put_row(y, row, at) for y, row in zip(ys, results[n:], strict=True)]
             return [ops.add(i, ops.full(counter, 1)), *results[:n], *written]
 
         results = ops.while_(
@@ -325,19 +326,6 @@ def _scan(frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length
 
 def _row(aval: AbstractValue) -> AbstractValue:
     return AbstractValue(aval.shape[1:], aval.dtype, aval.weak_type)
-
-
-def _take(x: Value, index: Value) -> Value:
-    shape = x.type.shape
-    zero = ops.full_like(index, 0)
-    row = ops.dynamic_slice(x, [index, *[zero] * (len(shape) - 1)], [1, *shape[1:]])
-    return ops.reshape(row, shape[1:])
-
-
-def _put(x: Value, row: Value, index: Value) -> Value:
-    shape = x.type.shape
-    zero = ops.full_like(index, 0)
-    return ops.dynamic_update_slice(x, ops.reshape(row, [1, *shape[1:]]), [index, *[zero] * (len(shape) - 1)])
 
 
 def _pair_trees(step: Callee) -> tuple[Any, Any]:
