@@ -11,6 +11,7 @@ from mycc.dialects import ops
 from mycc.dialects.composites import check_composites
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Flags, Split
+from mycc.dialects.rules.flags import picked
 from mycc.dialects.transform import AUTODIFF, HANDLED, Transform, match
 from mycc.dialects.types import token
 from mycc.passes.base import Pass, option
@@ -89,10 +90,6 @@ def _expand_function(
         symbols.forget(symbol)
 
 
-def _picked(values: Sequence[T], flags: Flags) -> list[T]:
-    return [value for value, flag in zip(values, flags, strict=True) if flag]
-
-
 def _filled(types: Sequence[ir.Type], present: Flags, values: Sequence[Value]) -> list[Value]:
     """Values at the present positions, zeros elsewhere."""
     remaining = iter(values)
@@ -109,16 +106,16 @@ def _linear(symbols: Symbols, key: Key, split: Split, operands: Sequence[Value])
     callee, active, seeded, reverse = key
     arguments, results = symbols.types(callee)
     ends, asked = (arguments, active) if reverse else (results, seeded)
-    values = ops.call(split.linear, _picked(ends, split.active), operands) if any(split.active) else []
-    return _picked(_filled(ends, split.active, values), asked)
+    values = ops.call(split.linear, picked(ends, split.active), operands) if any(split.active) else []
+    return picked(_filled(ends, split.active, values), asked)
 
 
 def _jvp(transform: Transform, derivatives: Derivatives) -> list[Value]:
     symbol, present = derivatives.jvp(transform.callee, transform.active)
     _, types = derivatives.symbols.types(transform.callee)
-    values = ops.call(symbol, [*types, *_picked(types, present)], list(transform.op.operands))
+    values = ops.call(symbol, [*types, *picked(types, present)], list(transform.op.operands))
     count = len(types)
-    return [*values[:count], *_picked(_filled(types, present, values[count:]), transform.seeded)]
+    return [*values[:count], *picked(_filled(types, present, values[count:]), transform.seeded)]
 
 
 def _vjp(transform: Transform, derivatives: Derivatives) -> list[Value]:
@@ -136,8 +133,8 @@ def _vjp(transform: Transform, derivatives: Derivatives) -> list[Value]:
 def _transpose(transform: Transform, derivatives: Derivatives) -> list[Value]:
     symbol, present = derivatives.transpose(transform.callee, transform.active, transform.seeded)
     types = [result.type for result in transform.op.results]
-    flags = tuple(_picked(present, transform.active))
-    values = ops.call(symbol, _picked(types, flags), list(transform.op.operands))
+    flags = tuple(picked(present, transform.active))
+    values = ops.call(symbol, picked(types, flags), list(transform.op.operands))
     return _filled(types, flags, values)
 
 

@@ -34,7 +34,7 @@ from mycc.dialects.record import (
     batched_type,
     structured,
 )
-from mycc.dialects.rules.flags import filled, spread_out
+from mycc.dialects.rules.flags import filled, picked, spread_out
 from mycc.dialects.rules.functions import call_depends, call_reverse
 from mycc.dialects.types import is_differentiable
 
@@ -62,10 +62,6 @@ def _types(values: Sequence[Value]) -> list[ir.Type]:
 
 def _moving(types: Sequence[ir.Type]) -> Flags:
     return tuple(is_differentiable(t) for t in types)
-
-
-def _picked(types: Sequence[ir.Type], flags: Sequence[bool]) -> list[ir.Type]:
-    return [t for t, flag in zip(types, flags, strict=True) if flag]
 
 
 def _refuse_captured(site: Site, composite: Composite) -> None:
@@ -100,7 +96,7 @@ def _jvp_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tup
     types = _types(site.op.results)
     moving = _moving(types)
     seeds = filled(tangents, composite.differentiable, _types(operands))
-    values = ops.call(composite.rules["jvp"], [*types, *_picked(types, moving)], [*operands, *seeds])
+    values = ops.call(composite.rules["jvp"], [*types, *picked(types, moving)], [*operands, *seeds])
     return values[: len(types)], spread_out(values[len(types) :], moving)
 
 
@@ -135,7 +131,7 @@ def _jvp_forward(site: Site, tangents: Tangents) -> Tangents:
     split, present = _parts(site)
     seeds = filled(tangents, composite_of(site.op).differentiable, _types(site.op.operands))
     saved = [site.saved(i) for i in range(len(split.residuals))]
-    types = _picked(_types(site.op.results), present)
+    types = picked(_types(site.op.results), present)
     return spread_out(ops.call(split.linear, types, [*seeds, *saved]), present)
 
 
@@ -151,9 +147,9 @@ def _jvp_reverse(site: Site, cotangents: Tangents) -> Tangents:
         return [None] * len(differentiable)
     linear = (*(True for flag in differentiable if flag), *(False for _ in saved))
     symbol, flags = site.functions.transpose(split.linear, linear, tuple(ct is not None for ct in given))
-    types = _picked(_types(site.op.operands), differentiable)
+    types = picked(_types(site.op.operands), differentiable)
     made = flags[: len(types)]
-    values = ops.call(symbol, _picked(types, made), [*saved, *seeds])
+    values = ops.call(symbol, picked(types, made), [*saved, *seeds])
     return _scattered_deep(values, differentiable, made)
 
 
@@ -202,7 +198,7 @@ def _vjp_reverse(site: Site, cotangents: Tangents) -> Tangents:
     count = len(site.functions.types(composite.rules["fwd"])[1]) - len(types)
     saved = [site.saved(i) for i in range(count)]
     seeds = filled(cotangents, _moving(types), types)
-    ends = _picked(_types(site.op.operands), composite.differentiable)
+    ends = picked(_types(site.op.operands), composite.differentiable)
     return spread_out(ops.call(composite.rules["bwd"], ends, [*saved, *seeds]), composite.differentiable)
 
 
@@ -304,7 +300,7 @@ def _checkpoint_linear(site: Site, split: Split, seeds: Sequence[Value], ends: S
     """The linear part, a checkpoint in its turn, so that its own derivative computes again as well."""
     saved = [site.saved(i) for i in range(len(split.residuals))]
     operands = [*seeds, *saved]
-    types = _picked(ends, split.active)
+    types = picked(ends, split.active)
     values = build(CHECKPOINT, split.linear, {}, len(operands), types, operands, options_of(site.op))
     return spread_out(values, split.active)
 
@@ -327,7 +323,7 @@ def _checkpoint_joint(
     symbol, present = site.functions.jvp(composite_of(site.op).decomposition, site.active)
     types = _types(site.op.results)
     inputs = [*operands, *filled(tangents, site.active, _types(operands))]
-    outs = [*types, *_picked(types, present)]
+    outs = [*types, *picked(types, present)]
     values = build(CHECKPOINT, symbol, {}, len(inputs), outs, inputs, options_of(site.op))
     return values[: len(types)], spread_out(values[len(types) :], present)
 

@@ -24,7 +24,7 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules.effects import refuse_effects
-from mycc.dialects.rules.flags import filled, picked, spread_out
+from mycc.dialects.rules.flags import filled, picked, select_examples, spread_out
 
 Value: TypeAlias = ir.Value
 
@@ -165,12 +165,8 @@ def _select_branch(site: Batched, index: Value, results: list[list[Value]]) -> l
     chosen = results[-1]
     for position in reversed(range(len(results) - 1)):
         here = ops.compare("EQ", index, ops.full_like(index, position))
-        chosen = [_select(here, new, old) for new, old in zip(results[position], chosen, strict=True)]
+        chosen = [select_examples(here, new, old) for new, old in zip(results[position], chosen, strict=True)]
     return chosen
-
-
-def _select(predicate: Value, on_true: Value, on_false: Value) -> Value:
-    return ops.select(ops.broadcast_in_dim(predicate, on_true.type.shape, [0]), on_true, on_false)
 
 
 RECORDS: tuple[Record, ...] = (

@@ -9,7 +9,7 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Tangents
 
-__all__ = ["filled", "picked", "spread_out"]
+__all__ = ["filled", "picked", "select_examples", "spread_out"]
 
 T = TypeVar("T")
 
@@ -32,3 +32,8 @@ def spread_out(values: Sequence[ir.Value], flags: Sequence[bool]) -> Tangents:
     """The values back at the flagged positions, None elsewhere."""
     remaining = iter(values)
     return [next(remaining) if flag else None for flag in flags]
+
+
+def select_examples(predicate: ir.Value, on_true: ir.Value, on_false: ir.Value) -> ir.Value:
+    """For each example of a batch one of two values, by a predicate of the batch dimension alone."""
+    return ops.select(ops.broadcast_in_dim(predicate, on_true.type.shape, [0]), on_true, on_false)

@@ -18,7 +18,7 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules.effects import refuse_effects
-from mycc.dialects.rules.flags import filled, picked, spread_out
+from mycc.dialects.rules.flags import filled, picked, select_examples, spread_out
 from mycc.dialects.rules.loop import Loop, checkpoints
 from mycc.dialects.rules.loop_backward import augment, reverse
 from mycc.dialects.rules.loop_transpose import transpose
@@ -110,13 +110,9 @@ def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
             return new
         # Examples whose condition has failed keep what they have.
         running = goes_on(values)
-        return [_select(running, a, b) for a, b in zip(new, values, strict=True)]
+        return [select_examples(running, a, b) for a, b in zip(new, values, strict=True)]
 
     return ops.while_(carry, test, step, checkpoints(site.op)), flags
-
-
-def _select(predicate: Value, on_true: Value, on_false: Value) -> Value:
-    return ops.select(ops.broadcast_in_dim(predicate, on_true.type.shape, [0]), on_true, on_false)
 
 
 RECORDS: tuple[Record, ...] = (
