@@ -24,6 +24,7 @@ __all__ = [
     "dot_numbers_attribute",
     "dtype_of",
     "filled",
+    "folding",
     "integer",
     "ints",
     "is_float",
@@ -165,8 +166,8 @@ def is_identity(dims: Dims) -> bool:
 _REDUCTIONS = frozenset(f"stablehlo.{n}" for n in ("add", "multiply", "maximum", "minimum", "and", "or"))
 
 
-def reduction(op: Op) -> str | None:
-    """The operation that a reduce of one value folds with, if its initial value is the identity of it.
+def folding(op: Op) -> str | None:
+    """The operation that a reduce of one value folds with.
 
     Returns:
         ``add``, ``multiply``, ``maximum``, ``minimum``, ``and``, ``or``; None for any other reduce.
@@ -181,7 +182,14 @@ def reduction(op: Op) -> str | None:
     inner, end = body[0].operation, body[1].operation
     if set(inner.operands) != {x, y} or end.operands[0] != inner.results[0]:
         return None
-    name = str(inner.name).removeprefix("stablehlo.")
+    return str(inner.name).removeprefix("stablehlo.")
+
+
+def reduction(op: Op) -> str | None:
+    """The operation that a reduce folds with, as of `folding`, if its initial value is the identity of it."""
+    name = folding(op)
+    if name is None:
+        return None
     initial = splat_operand(op, 1)
     return name if initial is not None and initial == _identity(name, op.operand(1)) else None
 

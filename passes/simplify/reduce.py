@@ -10,7 +10,16 @@ from ml_dtypes import finfo
 
 from mycc.dialects import ops
 from mycc.passes.pattern import Op, Pattern, Rewriter, static_shape
-from mycc.passes.simplify.match import BROADCAST, CONSTANT, dtype_of, filled, ints, reduction, splat_operand
+from mycc.passes.simplify.match import (
+    BROADCAST,
+    CONSTANT,
+    dtype_of,
+    filled,
+    folding,
+    ints,
+    reduction,
+    splat_operand,
+)
 
 __all__ = ["PATTERNS"]
 
@@ -27,7 +36,10 @@ _BUILD = {
 
 
 class ReduceOfUnitDims(Pattern):
-    """A reduction over dimensions of size 1 only is a reshape."""
+    """A reduction over dimensions of size 1 only is a reshape, combined once with what it starts from.
+
+    XLA drops an initial value there that is not the identity.
+    """
 
     op_names = (_REDUCE,)
 
@@ -35,10 +47,17 @@ class ReduceOfUnitDims(Pattern):
         sizes = op.operand_shape(0)
         if 1 not in sizes and sizes != op.shape:
             return False
-        if any(sizes[d] != 1 for d in ints(op, "dimensions")) or reduction(op) is None:
+        if any(sizes[d] != 1 for d in ints(op, "dimensions")):
             return False
-        x, shape = op.operand(0), op.shape
-        return rewriter.replace(op, lambda: ops.reshape(x, shape))
+        name = folding(op)
+        if name is None:
+            return False
+        x, initial, shape = op.operand(0), op.operand(1), op.shape
+        if reduction(op) is not None:
+            return rewriter.replace(op, lambda: ops.reshape(x, shape))
+        return rewriter.replace(
+            op, lambda: _BUILD[name](ops.broadcast_in_dim(initial, shape, []), ops.reshape(x, shape))
+        )
 
 
 class ReduceOfBroadcast(Pattern):

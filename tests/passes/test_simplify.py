@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,6 +60,12 @@ def run(module: ir.Module, arguments: list[np.ndarray]) -> list[np.ndarray]:
     return [to_numpy(a) for a in executable.execute([put(a, default_device()) for a in arguments])]
 
 
+CURES: dict[str, tuple[str, Any]] = {
+    "reduce_of_unit_dims_from_a_value": ("reduce.mlir", lambda x, i: x[0] + i),
+    "scatter_without_indices": ("scatter.mlir", lambda x, i, u: x + np.array([u.sum(), 0, 0])),
+}
+
+
 @pytest.mark.parametrize(("file", "name"), functions())
 def test_values_are_unchanged(file: str, name: str) -> None:
     module = module_of(file, name)
@@ -66,6 +73,8 @@ def test_values_are_unchanged(file: str, name: str) -> None:
     inputs = function.type.inputs
     if any(n < 0 for t in inputs for n in t.shape):
         pytest.skip("XLA runs static shapes only")
+    if name in CURES:
+        pytest.skip("XLA computes something else unsimplified")
     rng = np.random.default_rng(0)
     arguments = [sample(t, rng) for t in inputs]
     expected = run(module, arguments)
@@ -84,6 +93,16 @@ def test_each_pattern_fires_in_the_lit_tests(pattern: str) -> None:
         for path in FILES:
             Pipeline([Simplify()]).run(ir.Module.parseFile(str(path), context=context))
     assert statistics["simplify"][pattern] > 0
+
+
+@pytest.mark.parametrize("name", CURES)
+def test_what_xla_computes_wrongly(name: str) -> None:
+    file, expected = CURES[name]
+    module = module_of(file, name)
+    rng = np.random.default_rng(0)
+    arguments = [sample(t, rng) for t in module.body.operations[0].type.inputs]
+    Pipeline([Simplify()]).run(module)
+    np.testing.assert_allclose(run(module, arguments)[0], expected(*arguments), rtol=1e-6)
 
 
 def test_a_disabled_pattern_does_not_fire() -> None:

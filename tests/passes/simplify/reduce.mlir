@@ -13,11 +13,13 @@ func.func @reduce_of_unit_dims(%x: tensor<1x4xf32>) -> (tensor<4xf32>, tensor<4x
 }
 
 // An initial value that is not the identity counts.
-// CHECK-LABEL: @no_reduce_of_unit_dims
-// CHECK: stablehlo.reduce
-func.func @no_reduce_of_unit_dims(%x: tensor<1x4xf32>) -> tensor<4xf32> {
-  %one = stablehlo.constant dense<1.0> : tensor<f32>
-  %0 = stablehlo.reduce(%x init: %one) applies stablehlo.add across dimensions = [0] : (tensor<1x4xf32>, tensor<f32>) -> tensor<4xf32>
+// CHECK-LABEL: @reduce_of_unit_dims_from_a_value
+// CHECK-DAG: %[[X:.*]] = stablehlo.reshape %arg0 : (tensor<1x4xf32>) -> tensor<4xf32>
+// CHECK-DAG: %[[I:.*]] = stablehlo.broadcast_in_dim %arg1, dims = []
+// CHECK: %[[A:.*]] = stablehlo.add %[[I]], %[[X]]
+// CHECK: return %[[A]]
+func.func @reduce_of_unit_dims_from_a_value(%x: tensor<1x4xf32>, %i: tensor<f32>) -> tensor<4xf32> {
+  %0 = stablehlo.reduce(%x init: %i) applies stablehlo.add across dimensions = [0] : (tensor<1x4xf32>, tensor<f32>) -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
 
