@@ -13,6 +13,7 @@ from mycc.passes.decompose import Decompose
 from mycc.passes.diagnostics import format_error
 from mycc.passes.expand import EXPANDED, Expand
 from mycc.passes.fuse import Fuse
+from mycc.passes.keep import Keep
 from mycc.passes.outline import Outline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.resolve import Resolve
@@ -23,7 +24,7 @@ __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
 # By itself `inline` would canonicalize each function that it is about to take apart.
 _INLINE = "inline{default-pipeline= }"
-_CLEANUP = Pipeline([_INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
+_CLEANUP = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
 
 
 def transforms(module: ir.Module) -> Pipeline:
@@ -43,9 +44,7 @@ def default_pipeline(module: ir.Module) -> Pipeline:
     # What is only a name for other operations is rare, and unknown to XLA in part.
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     decompose = [Decompose()] if _has_composites(symbols) else []
-    # What is called from many places is simplified once; what is left is found after inlining.
-    functions = [Resolve(), Simplify()] if len(expand) else [Resolve()]
-    return Pipeline([*rare, expand, *decompose, "symbol-dce", *functions, _CLEANUP])
+    return Pipeline([*rare, expand, *decompose, "symbol-dce", Resolve(), _CLEANUP])
 
 
 def _has_composites(symbols: Symbols) -> bool:

@@ -10,6 +10,7 @@ from mycc.passes.decompose import Decompose
 from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
 from mycc.passes.host import HostLapack
+from mycc.passes.keep import Keep
 from mycc.passes.normalize import Normalize
 from mycc.passes.outline import Outline
 from mycc.passes.resolve import Resolve
@@ -25,6 +26,7 @@ PASSES: tuple[type[Pass], ...] = (
     Batch,
     Decompose,
     Resolve,
+    Keep,
     Simplify,
     Fuse,
     CheckNans,
