@@ -50,6 +50,10 @@ class DeviceError(MyccError, RuntimeError):
     """No such platform or device, or arrays on different devices in one call."""
 
 
+class ShardingError(MyccError, ValueError):
+    """A sharding that does not fit its mesh or its array."""
+
+
 class PipelineError(MyccError, ValueError):
     """A textual pass pipeline does not parse, or names an unknown pass or option."""
 

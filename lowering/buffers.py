@@ -142,6 +142,10 @@ def to_numpy(impl: Any) -> np.ndarray[Any, Any]:
     park_if_leaving()
     if impl.is_deleted():
         raise ValueError("the array was deleted or donated to a computation and has no data any more")
+    if type(impl._sharding) is not pjrt.SingleDeviceSharding:
+        from mycc.lowering.spread import assembled
+
+        return assembled(impl)
     if device_of(impl).platform == "cpu":
         # The exports below would report a failed computation as one more BufferError.
         impl.block_until_ready()

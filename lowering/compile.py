@@ -16,6 +16,7 @@ from mycc.lowering.checks import instrument, mode
 from mycc.lowering.executable import Executable
 from mycc.lowering.handover import check_handover
 from mycc.lowering.settings import DEFAULTS, CompileSettings, refused, xla_options
+from mycc.lowering.shardings import Layout
 from mycc.passes.symbols import copy_module
 
 __all__ = ["compile_module"]
@@ -29,6 +30,7 @@ def compile_module(
     options: CompileSettings = DEFAULTS,
     out_avals: Sequence[AbstractValue] | None = None,
     committed: bool = True,
+    layout: Layout | None = None,
 ) -> Executable:
     """Compiles a module whose public function ``main`` takes and returns tensors.
 
@@ -40,6 +42,7 @@ def compile_module(
         options: the compile options.
         out_avals: what the results are, where the caller knows more than the module does (weak types).
         committed: whether computations on the results must run where they are.
+        layout: how the arguments are spread over the devices, where there are several.
 
     Raises:
         PassError: the module cannot be handed to XLA, or XLA refuses it; the message is XLA's.
@@ -77,7 +80,9 @@ def compile_module(
     elif checks is not None:
         out_avals = [*out_avals, found[-1]]
     functions = () if prepared is None else prepared.functions
-    return Executable(loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks)
+    return Executable(
+        loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks, layout
+    )
 
 
 def _compile_and_load(

@@ -18,6 +18,8 @@ from mycc.lowering.buffers import copy_to_device
 from mycc.lowering.checks import Checks
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.settings import DEFAULTS, CompileSettings, xla_options
+from mycc.lowering.shardings import Layout, TiledSharding, device_list
+from mycc.lowering.spread import reshard
 
 __all__ = ["Executable", "deserialize", "explained"]
 
@@ -34,6 +36,7 @@ class Executable:
         handlers: what makes an ``ArrayImpl`` of each result.
         functions: the Python functions that the program calls.
         checks: what finds NaNs in its results; the last one then is for it alone.
+        layout: how its arguments are spread, if over several devices.
     """
 
     __slots__ = (
@@ -43,6 +46,7 @@ class Executable:
         "functions",
         "handlers",
         "in_avals",
+        "layout",
         "loaded",
         "options",
         "out_avals",
@@ -60,6 +64,7 @@ class Executable:
         committed: bool = True,
         functions: Sequence[callbacks.HostFunction] = (),
         checks: Checks | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self.loaded = loaded
         self.in_avals = list(in_avals)
@@ -69,7 +74,8 @@ class Executable:
         self.functions = tuple(functions)
         self.checks = checks
         self._module = module
-        self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices)
+        self.layout = layout
+        self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices, layout)
         self.handlers = [
             pjrt.result_handler(aval, sharding, committed)
             for aval, sharding in zip(self.out_avals, self.out_shardings, strict=True)
@@ -113,8 +119,13 @@ class Executable:
         return results if self.checks is None else self.checks.verify(arguments, results)
 
     def place(self, arguments: Sequence[Any]) -> list[Any]:
-        """The arguments, those on another device copied to this executable's one device."""
-        return [copy_to_device(argument, self.devices[0]) for argument in arguments]
+        """The arguments, each where this executable takes it."""
+        if self.layout is None:
+            return [copy_to_device(argument, self.devices[0]) for argument in arguments]
+        return [
+            argument if argument._sharding == sharding else reshard(argument, sharding)
+            for argument, sharding in zip(arguments, self.layout.arguments, strict=True)
+        ]
 
     def run(self, arguments: Sequence[Any], line: Callable[[], str]) -> list[Any]:
         """As `execute`, with the arguments put where they must be.
@@ -256,21 +267,16 @@ def _dtype_named(name: str) -> np.dtype[Any]:
     return np.dtype(getattr(ml_dtypes, name, name))
 
 
-def _out_shardings(loaded: Any, out_avals: Sequence[AbstractValue], devices: tuple[Any, ...]) -> list[Any]:
-    if len(devices) == 1:
+def _out_shardings(
+    loaded: Any, out_avals: Sequence[AbstractValue], devices: tuple[Any, ...], layout: Layout | None
+) -> list[Any]:
+    if len(devices) == 1 and layout is None:
         return [sharding_of(devices[0])] * len(out_avals)
-    device_list = pjrt.DeviceList(devices)
-    found = loaded.get_output_shardings()
-    if found is None:
-        found = [pjrt.HloSharding.replicate().to_proto()] * len(out_avals)
-    return [_spread(device_list, op_sharding) for op_sharding in found]
-
-
-def _spread(device_list: Any, op_sharding: Any) -> Any:
-    sharding = pjrt.GSPMDSharding(device_list, op_sharding)
-    if not hasattr(sharding, "memory_kind"):
-        sharding.memory_kind = device_list.default_memory_kind
-    return sharding
+    protos = loaded.get_output_shardings() or [pjrt.HloSharding.replicate().to_proto()] * len(out_avals)
+    found = [pjrt.HloSharding.from_proto(proto) for proto in protos]
+    if layout is None:
+        return [TiledSharding(device_list(devices), hlo) for hlo in found]
+    return [layout.result(hlo, aval.ndim) for hlo, aval in zip(found, out_avals, strict=True)]
 
 
 def explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:

@@ -30,6 +30,8 @@ __all__ = [
     "HostBufferSemantics",
     "PyTreeDef",
     "PyTreeRegistry",
+    "REPLICATED",
+    "Sharding",
     "SingleDeviceSharding",
     "XlaRuntimeError",
     "batched_block_until_ready",
@@ -58,6 +60,8 @@ HloSharding: Any = xla_client.HloSharding
 HostBufferSemantics: Any = _jax.HostBufferSemantics
 PyTreeDef: Any = _jax.pytree.PyTreeDef
 PyTreeRegistry: Any = _jax.pytree.PyTreeRegistry
+REPLICATED: Any = xla_client.OpSharding.Type.REPLICATED
+Sharding: Any = _jax.Sharding
 SingleDeviceSharding: Any = _jax.SingleDeviceSharding
 XlaRuntimeError: Any = _jax.JaxRuntimeError
 batched_block_until_ready: Any = _jax.batched_block_until_ready

@@ -1,0 +1,52 @@
+"""Shardy's attributes: meshes by symbol, and how a value's dimensions are split over their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mycc.dialects.mlir import context, ir, sdy, unknown
+
+__all__ = ["SHARDING", "mesh_symbol", "tensor_sharding"]
+
+SHARDING = "sdy.sharding"
+"""The attribute of arguments, results and operations."""
+
+
+def mesh_symbol(module: ir.Module, axes: Sequence[tuple[str, int]]) -> str:
+    """The symbol of a module's mesh of some axes, which is declared at the top if it was not yet.
+
+    Args:
+        module: the module.
+        axes: the name and size of each axis; devices are counted along the last one first.
+    """
+    with context, unknown:
+        wanted = sdy.MeshAttr.get([sdy.MeshAxisAttr.get(name, size) for name, size in axes])
+        taken = set()
+        for op in module.body.operations:
+            attributes = op.operation.attributes
+            if "sym_name" in attributes:
+                taken.add(attributes["sym_name"].value)
+            if op.operation.name == "sdy.mesh" and attributes["mesh"] == wanted:
+                return str(attributes["sym_name"].value)
+        name = next(n for n in ("mesh", *(f"mesh_{i}" for i in range(len(taken) + 1))) if n not in taken)
+        with ir.InsertionPoint.at_block_begin(module.body):
+            ir.Operation.create("sdy.mesh", attributes={"sym_name": ir.StringAttr.get(name), "mesh": wanted})
+        return name
+
+
+def tensor_sharding(mesh: str, dimensions: Sequence[Sequence[str]], free: Sequence[int] = ()) -> ir.Attribute:
+    """How a value is split: by which axes of a mesh each dimension is.
+
+    Args:
+        mesh: the mesh's symbol.
+        dimensions: the axes of each dimension, the one of the largest strides first.
+        free: dimensions that the partitioner may split further.
+    """
+    with context:
+        return sdy.TensorShardingAttr.get(
+            mesh,
+            [
+                sdy.DimensionShardingAttr.get([sdy.AxisRefAttr.get(name) for name in names], d not in free)
+                for d, names in enumerate(dimensions)
+            ],
+        )

@@ -1,0 +1,59 @@
+"""Programs on several devices: shardings in the IR, and what they make of arguments and results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mycc.dialects import shardy
+from mycc.dialects.mlir import context, ir
+from mycc.dialects.types import element_type
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.shardings import NamedSharding
+
+__all__ = ["annotate", "identity", "sharding_attribute"]
+
+
+def sharding_attribute(module: ir.Module, sharding: NamedSharding, rank: int) -> ir.Attribute:
+    """A sharding as an attribute, its mesh declared in the module."""
+    # XLA asks for the rank to fit.
+    sharding._to_xla_hlo_sharding(rank)
+    symbol = shardy.mesh_symbol(module, list(sharding.mesh.shape.items()))
+    return shardy.tensor_sharding(symbol, sharding.spec.axes(rank))
+
+
+def annotate(
+    module: ir.Module, arguments: Sequence[NamedSharding | None], results: Sequence[NamedSharding | None]
+) -> None:
+    """Write shardings to the arguments and results of a module's ``main``; None leaves them to the partitioner."""
+    main = next(
+        op.operation
+        for op in module.body.operations
+        if op.operation.name == "func.func" and op.operation.attributes["sym_name"].value == "main"
+    )
+    type_ = main.attributes["function_type"].value
+    for name, types, shardings in (
+        ("arg_attrs", type_.inputs, arguments),
+        ("res_attrs", type_.results, results),
+    ):
+        if not any(s is not None for s in shardings):
+            continue
+        with context:
+            known = main.attributes[name] if name in main.attributes else [ir.DictAttr.get({})] * len(types)
+            made = []
+            for old, t, sharding in zip(known, types, shardings, strict=True):
+                entries = {item.name: item.attr for item in ir.DictAttr(old)}
+                if sharding is not None:
+                    entries[shardy.SHARDING] = sharding_attribute(module, sharding, len(t.shape))
+                made.append(ir.DictAttr.get(entries))
+            main.attributes[name] = ir.ArrayAttr.get(made)
+
+
+def identity(aval: AbstractValue, old: NamedSharding, new: NamedSharding) -> ir.Module:
+    """A program that returns its argument in another sharding."""
+    with context, ir.Location.unknown():
+        type_ = ir.RankedTensorType.get(aval.shape, element_type(aval.dtype.name))
+        module = ir.Module.parse(
+            f"func.func @main(%x: {type_}) -> {type_} {{ return %x : {type_} }}", context=context
+        )
+    annotate(module, [old], [new])
+    return module
