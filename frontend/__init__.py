@@ -11,7 +11,18 @@ from mycc.closure import closure_convert
 from mycc.custom.forward import custom_jvp
 from mycc.custom.reverse import custom_vjp
 from mycc.derivatives import jvp, linear_transpose, linearize, vjp
-from mycc.device import block_until_ready, default_backend, device_get, device_put, devices
+from mycc.device import (
+    block_until_ready,
+    default_backend,
+    device_count,
+    device_get,
+    device_put,
+    devices,
+    local_device_count,
+    local_devices,
+    process_count,
+    process_index,
+)
 from mycc.dialects.errors import (
     CallbackError,
     ConcretizationError,
@@ -22,6 +33,7 @@ from mycc.dialects.errors import (
     NonFiniteError,
     PassError,
     PipelineError,
+    ShardingError,
     TransformError,
     TreeError,
     UnsupportedOperationError,
@@ -32,6 +44,7 @@ from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
 from mycc.remat import checkpoint, remat
+from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
 from mycc.stages import ShapeDtypeStruct, eval_shape
 from mycc.types import float0
 from mycc.vmap import vmap
@@ -47,6 +60,7 @@ __all__ = [
     "NonFiniteError",
     "PassError",
     "PipelineError",
+    "ShardingError",
     "ShapeDtypeStruct",
     "TransformError",
     "TreeError",
@@ -60,6 +74,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "default_backend",
+    "device_count",
     "device_get",
     "device_put",
     "devices",
@@ -78,12 +93,20 @@ __all__ = [
     "linear_transpose",
     "lax",
     "linearize",
+    "local_device_count",
+    "local_devices",
+    "make_array_from_callback",
+    "make_array_from_process_local_data",
+    "make_mesh",
     "nn",
     "numpy",
+    "process_count",
+    "process_index",
     "pure_callback",
     "random",
     "remat",
     "scipy",
+    "sharding",
     "tree",
     "value_and_grad",
     "vjp",
@@ -91,10 +114,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, tree
+    from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, sharding, tree
 
 _MODULES = frozenset(
-    {"ad_checkpoint", "checkpoint_policies", "debug", "lax", "nn", "numpy", "random", "scipy", "tree"}
+    {"ad_checkpoint", "checkpoint_policies", "debug", "lax", "nn", "numpy", "random", "scipy", "sharding", "tree"}
 )
 
 

@@ -7,17 +7,35 @@ the data that a handle has at entry. Operators and methods are the functions of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from mycc.lowering import buffers, dlpack
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.shardings import Sharding, SingleDeviceSharding
+from mycc.lowering.spread import shards
 from mycc.source import user_line
 
-__all__ = ["Array"]
+__all__ = ["Array", "Shard"]
 
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The part of an array that a device holds.
+
+    Args:
+        device: the device.
+        index: which part of the whole it is, a slice for each dimension.
+        data: the part, on that device.
+    """
+
+    device: Any
+    index: tuple[slice, ...]
+    data: Array
 
 
 def _method(name: str) -> Callable[..., Array]:
@@ -102,6 +120,34 @@ class Array:
     def device(self) -> Any:
         """The device that holds the data."""
         return buffers.device_of(self._concrete("device")._data)
+
+    @property
+    def sharding(self) -> Sharding:
+        """How the data is spread over devices."""
+        held = self._concrete("sharding")._data._sharding
+        return held if isinstance(held, Sharding) else SingleDeviceSharding(held._internal_device_list[0])
+
+    def devices(self) -> set[Any]:
+        """The devices that hold the data."""
+        return self.sharding.device_set
+
+    @property
+    def is_fully_replicated(self) -> bool:
+        """Whether each of its devices holds the whole array."""
+        return bool(self.sharding.is_fully_replicated)
+
+    @property
+    def is_fully_addressable(self) -> bool:
+        """Whether all its devices are this process's."""
+        return self.sharding.is_fully_addressable
+
+    @property
+    def addressable_shards(self) -> list[Shard]:
+        """The parts that devices of this process hold."""
+        return [
+            Shard(device, index, Array(data))
+            for device, index, data in shards(self._concrete("addressable_shards")._data)
+        ]
 
     @property
     def committed(self) -> bool:

@@ -1,17 +1,26 @@
-"""Where arrays are: `devices`, `device_put`, `device_get`, `block_until_ready`."""
+"""Where arrays are: `devices`, `device_put`, `device_get`, `block_until_ready`, and where programs run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mycc.array import Array
-from mycc.dialects.errors import DeviceError
+from mycc.dialects.errors import DeviceError, ShardingError
 from mycc.lowering import buffers, pytrees
 from mycc.lowering import devices as _devices
+from mycc.lowering.shardings import (
+    Layout,
+    Mesh,
+    NamedSharding,
+    PartitionSpec,
+    Sharding,
+    SingleDeviceSharding,
+)
+from mycc.lowering.spread import is_spread, put_spread, reshard
 from mycc.source import user_line
 from mycc.trace import Tracer
 from mycc.types import abstractify
@@ -20,10 +29,15 @@ __all__ = [
     "Placement",
     "block_until_ready",
     "default_backend",
+    "device_count",
     "device_get",
     "device_put",
     "devices",
+    "local_device_count",
+    "local_devices",
     "placement",
+    "process_count",
+    "process_index",
 ]
 
 
@@ -46,18 +60,45 @@ def default_backend() -> str:
     return _devices.platform_of(_devices.default_device())
 
 
+def local_devices(platform: str | None = None) -> list[Any]:
+    """The devices of this process, among those of a platform; see `devices`."""
+    return [d for d in devices(platform) if d.process_index == d.client.process_index()]
+
+
+def device_count(platform: str | None = None) -> int:
+    """The number of devices of a platform, those of all processes; see `devices`."""
+    return len(devices(platform))
+
+
+def local_device_count(platform: str | None = None) -> int:
+    """The number of devices of this process, among those of a platform; see `devices`."""
+    return len(local_devices(platform))
+
+
+def process_index(platform: str | None = None) -> int:
+    """The number of this process among those that compute together, from 0."""
+    return int(_devices.client(platform).process_index())
+
+
+def process_count(platform: str | None = None) -> int:
+    """The number of processes that compute together."""
+    return len({d.process_index for d in devices(platform)})
+
+
 def device_put(x: Any, device: Any = None) -> Any:
-    """Put arrays on a device.
+    """Put arrays on a device, or spread them over several.
 
     Args:
         x: a pytree of arrays and numbers.
-        device: an element of `devices`, or a platform's name; the default device if not given.
+        device: an element of `devices`, a platform's name, or a sharding; or a pytree of these whose structure is
+            a prefix of x's. The default device if not given.
 
     Returns:
         The same pytree of `Array`. With a device given, computations on them run there.
 
     Raises:
         DeviceError: there is no such platform.
+        ShardingError: a dimension does not divide among the devices that it is split over.
         TypeError: a leaf is no array or number.
 
     Example:
@@ -65,23 +106,51 @@ def device_put(x: Any, device: Any = None) -> Any:
         >>> mycc.device_put(np.ones(2, np.float32), mycc.devices("cpu")[0])
         Array([1., 1.], dtype=float32)
     """
-    target = devices(device)[0] if isinstance(device, str) else device
-    if target is not None and not hasattr(target, "platform"):
-        raise DeviceError(
-            f"{user_line()}: device_put takes an element of mycc.devices(), got {type(target).__name__}"
-        )
     leaves, tree = pytrees.flatten(x)
-    return tree.unflatten([_put(leaf, target) for leaf in leaves])
+    if _is_place(device):
+        place = _target(device)
+        return tree.unflatten([_put(leaf, place) for leaf in leaves])
+    places = pytrees_of_places(device, x)
+    return tree.unflatten([_put(leaf, _target(place)) for leaf, place in zip(leaves, places, strict=True)])
 
 
-def _put(x: Any, device: Any) -> Array:
+def pytrees_of_places(places: Any, x: Any) -> list[Any]:
+    """For each leaf of a pytree where it goes, from a pytree of places whose structure is a prefix of it."""
+    from mycc.tree import broadcast
+
+    return pytrees.flatten(broadcast(places, x, is_leaf=_is_place), _is_place)[0]
+
+
+def _is_place(x: Any) -> bool:
+    return x is None or isinstance(x, (str, Sharding)) or hasattr(x, "platform")
+
+
+def _target(place: Any) -> Any:
+    """A device, or a sharding over several."""
+    if isinstance(place, SingleDeviceSharding):
+        (device,) = place.device_set
+        return device
+    return devices(place)[0] if isinstance(place, str) else place
+
+
+def _put(x: Any, place: Any) -> Array:
     if isinstance(x, Tracer):
         return x
+    if isinstance(place, Sharding):
+        aval = abstractify(x)
+        try:
+            if isinstance(x, Array):
+                return Array(reshard(x._data, place))
+            return Array(put_spread(np.asarray(x, aval.dtype), aval, place))
+        except ShardingError as error:
+            raise ShardingError(f"{user_line()}: {error}") from None
     if isinstance(x, Array):
-        return x if device is None else Array(buffers.copy_to_device(x._data, device))
+        if place is None:
+            return x
+        return Array(buffers.copy_to_device(x._data, place))
     aval = abstractify(x)
     data = np.asarray(x, aval.dtype)
-    return Array(buffers.put(data, device, committed=device is not None, weak_type=aval.weak_type))
+    return Array(buffers.put(data, place, committed=place is not None, weak_type=aval.weak_type))
 
 
 def device_get(x: Any) -> Any:
@@ -111,28 +180,53 @@ def block_until_ready(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a program runs, and whether its results must stay there because an argument was put there."""
+    """Where a program runs.
 
-    device: Any
+    Args:
+        devices: one device, or those of a mesh.
+        committed: whether its results must stay there because an argument was put there.
+        layout: how it takes its arguments, if they are spread.
+    """
+
+    devices: tuple[Any, ...]
     committed: bool
+    layout: Layout | None = None
 
 
-def placement(leaves: Iterable[Any], name: str) -> Placement:
-    """Where a program with these arguments runs: on the device of the committed arrays, else on the default one.
+def placement(leaves: Sequence[Any], name: str) -> Placement:
+    """Where a program with these arguments runs: where the committed ones are, else on the default device.
 
     Raises:
-        DeviceError: arrays were put on different devices.
+        DeviceError: arrays were put on different devices, or spread over different ones.
     """
     chosen: dict[Any, Array] = {}
+    spread = False
     if _devices.several_devices:
         for x in leaves:
             if type(x) is Array and x.committed:
-                chosen.setdefault(x.device, x)
+                spread = spread or is_spread(x._data)
+                chosen.setdefault(x._data._sharding._internal_device_list, x)
     if len(chosen) > 1:
-        places = ", ".join(f"{x._aval} on {device}" for device, x in chosen.items())
+        places = ", ".join(f"{x._aval} on {tuple(where)}" for where, x in chosen.items())
         raise DeviceError(
             f"{user_line()}: {name} got arrays on different devices ({places}); move them together with device_put"
         )
-    if chosen:
-        return Placement(next(iter(chosen)), True)
-    return Placement(_devices.default_device(), False)
+    if not chosen:
+        return Placement((_devices.default_device(),), False)
+    (where,) = chosen
+    if not spread:
+        return Placement(tuple(where), True)
+    found = [_named(x, where) for x in leaves]
+    meshes = tuple(dict.fromkeys(s.mesh for s in found if s is not None))
+    everywhere = NamedSharding(meshes[0], PartitionSpec())
+    return Placement(tuple(where), True, Layout(meshes, tuple(s or everywhere for s in found)))
+
+
+def _named(x: Any, where: Any) -> NamedSharding | None:
+    """How a spread array is taken by a program; None for one that goes to all devices."""
+    if type(x) is not Array or not is_spread(x._data):
+        return None
+    sharding = x._data._sharding
+    if isinstance(sharding, NamedSharding):
+        return sharding
+    return NamedSharding(Mesh(list(where), "devices"), PartitionSpec())

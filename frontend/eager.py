@@ -16,6 +16,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import mode
 from mycc.lowering.settings import CompileSettings
+from mycc.lowering.sharded import annotate
 from mycc.passes.symbols import operations
 from mycc.source import user_line
 from mycc.stages import Compiled, Traced
@@ -64,6 +65,8 @@ def execute(
     if compiled is None:
         out_tree = pytrees.structure_of(list(out_avals))
         in_avals = tuple(x._aval for x in arguments)
+        if place.layout is not None:
+            annotate(module, place.layout.arguments, [None] * len(out_avals))
         traced = Traced(
             name, module, in_avals, tuple(out_avals), pytrees.structure_of(in_avals), out_tree, place=place
         )

@@ -22,6 +22,7 @@ from mycc.lowering.executable import Executable
 from mycc.lowering.pipelines import run_default
 from mycc.lowering.pjrt import XlaRuntimeError
 from mycc.lowering.settings import CompileSettings
+from mycc.lowering.sharded import annotate
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, leaked, tracing
 from mycc.types import abstractify
@@ -256,10 +257,17 @@ def _compile(
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
     module = frame.trace.module
+    if place.layout is not None:
+        annotate(module, place.layout.arguments, [None] * len(values))
     run_default(module)
     settings = CompileSettings(tiny=is_tiny(module))
     executable = compile_module(
-        module, devices=[place.device], options=settings, out_avals=out_avals, committed=place.committed
+        module,
+        devices=place.devices,
+        options=settings,
+        out_avals=out_avals,
+        committed=place.committed,
+        layout=place.layout,
     )
     return _Entry(executable, out_tree, out_tree == _LEAF)
 

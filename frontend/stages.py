@@ -23,6 +23,7 @@ from mycc.lowering.dispatch import Compiled as Entry
 from mycc.lowering.executable import Executable
 from mycc.lowering.pipelines import check_expanded, run_default
 from mycc.lowering.settings import CompileSettings
+from mycc.lowering.sharded import annotate
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
@@ -169,11 +170,12 @@ class Lowered:
         place = self.traced.place or placement((), self.traced.name)
         executable = compile_module(
             self.module,
-            devices=[place.device],
+            devices=place.devices,
             donated=self.traced.donated,
             options=settings or CompileSettings(),
             out_avals=self.out_avals,
             committed=place.committed,
+            layout=place.layout,
         )
         compiled = Compiled(self, executable)
         for observer in list(_observers):
@@ -237,7 +239,7 @@ class Compiled:
 
         def data() -> list[Any]:
             found = [x._data for x in hidden]
-            return executable.place(found) if several_devices else found
+            return executable.place(found, count) if several_devices else found
 
         return Entry(executable, self.lowered.out_tree, data, order)
 
@@ -308,7 +310,9 @@ def trace_program(
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
-    place = placement([*leaves, *trace.hidden], name) if device is None else Placement(device, True)
+    place = placement([*leaves, *trace.hidden], name) if device is None else Placement((device,), True)
+    if place.layout is not None:
+        annotate(trace.module, place.layout.arguments, [None] * len(out_avals))
     return Traced(
         name,
         trace.module,

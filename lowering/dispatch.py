@@ -20,6 +20,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.devices import several_devices
 from mycc.lowering.executable import Executable, explained
 from mycc.lowering.pytrees import dispatch_registry
+from mycc.lowering.spread import put_spread, reshard
 
 __all__ = ["TRACING", "Compiled", "check", "context", "make_dispatcher", "swap_context"]
 
@@ -275,6 +276,11 @@ class _Table:
 
     def _place(self, values: list[Any], described: list[Any], executable: Executable) -> list[Any]:
         device = executable.devices[0]
+        if executable.layout is not None:
+            return [
+                _spread(value, aval, sharding)
+                for value, aval, sharding in zip(values, described, executable.layout.arguments, strict=False)
+            ]
         placed = []
         for value, aval in zip(values, described, strict=False):
             if not isinstance(value, pjrt.ArrayImpl):
@@ -321,6 +327,12 @@ class _Table:
         ):
             return False
         return all(type(arg) is self.handle or buffers.host_abstract(arg) is not None for arg in args)
+
+
+def _spread(value: Any, aval: AbstractValue, sharding: Any) -> Any:
+    if not isinstance(value, pjrt.ArrayImpl):
+        return put_spread(value, aval, sharding)
+    return value if value._sharding == sharding else reshard(value, sharding)
 
 
 def _place_of(value: Any) -> Any:

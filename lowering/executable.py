@@ -118,13 +118,13 @@ class Executable:
                 end.block_until_ready()
         return results if self.checks is None else self.checks.verify(arguments, results)
 
-    def place(self, arguments: Sequence[Any]) -> list[Any]:
-        """The arguments, each where this executable takes it."""
+    def place(self, arguments: Sequence[Any], start: int = 0) -> list[Any]:
+        """The arguments from the position ``start`` on, each where this executable takes it."""
         if self.layout is None:
             return [copy_to_device(argument, self.devices[0]) for argument in arguments]
         return [
             argument if argument._sharding == sharding else reshard(argument, sharding)
-            for argument, sharding in zip(arguments, self.layout.arguments, strict=True)
+            for argument, sharding in zip(arguments, self.layout.arguments[start:], strict=False)
         ]
 
     def run(self, arguments: Sequence[Any], line: Callable[[], str]) -> list[Any]:
