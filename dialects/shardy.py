@@ -6,29 +6,33 @@ from collections.abc import Sequence
 
 from mycc.dialects.mlir import context, ir, sdy, unknown
 
-__all__ = ["SHARDING", "mesh_symbol", "tensor_sharding"]
+__all__ = ["CONSTRAINT", "SHARDING", "constraint", "mesh_symbol", "tensor_sharding", "with_leading_dimension"]
 
 SHARDING = "sdy.sharding"
 """The attribute of arguments, results and operations."""
+CONSTRAINT = "sdy.sharding_constraint"
 
 
-def mesh_symbol(module: ir.Module, axes: Sequence[tuple[str, int]]) -> str:
+def mesh_symbol(module: ir.Module, axes: Sequence[tuple[str, int]], taken: set[str] | None = None) -> str:
     """The symbol of a module's mesh of some axes, which is declared at the top if it was not yet.
 
     Args:
         module: the module.
         axes: the name and size of each axis; devices are counted along the last one first.
+        taken: further symbols that are in use, to which that of the mesh is added.
     """
     with context, unknown:
         wanted = sdy.MeshAttr.get([sdy.MeshAxisAttr.get(name, size) for name, size in axes])
-        taken = set()
+        used = set(taken or ())
         for op in module.body.operations:
             attributes = op.operation.attributes
             if "sym_name" in attributes:
-                taken.add(attributes["sym_name"].value)
+                used.add(attributes["sym_name"].value)
             if op.operation.name == "sdy.mesh" and attributes["mesh"] == wanted:
                 return str(attributes["sym_name"].value)
-        name = next(n for n in ("mesh", *(f"mesh_{i}" for i in range(len(taken) + 1))) if n not in taken)
+        name = next(n for n in ("mesh", *(f"mesh_{i}" for i in range(len(used) + 1))) if n not in used)
+        if taken is not None:
+            taken.add(name)
         with ir.InsertionPoint.at_block_begin(module.body):
             ir.Operation.create("sdy.mesh", attributes={"sym_name": ir.StringAttr.get(name), "mesh": wanted})
         return name
@@ -49,4 +53,21 @@ def tensor_sharding(mesh: str, dimensions: Sequence[Sequence[str]], free: Sequen
                 sdy.DimensionShardingAttr.get([sdy.AxisRefAttr.get(name) for name in names], d not in free)
                 for d, names in enumerate(dimensions)
             ],
+        )
+
+
+def constraint(x: ir.Value, sharding: ir.Attribute) -> ir.Value:
+    """``x``, which the partitioner is to split like that."""
+    return ir.Operation.create(CONSTRAINT, [x.type], [x], {"sharding": sharding}).result
+
+
+def with_leading_dimension(sharding: ir.Attribute) -> ir.Attribute:
+    """The sharding of a batch: its new first dimension is left to the partitioner."""
+    old = sdy.TensorShardingAttr(sharding)
+    with context:
+        return sdy.TensorShardingAttr.get(
+            old.mesh_or_ref,
+            [sdy.DimensionShardingAttr.get([], False), *old.dimension_shardings],
+            old.replicated_axes,
+            old.unreduced_axes,
         )

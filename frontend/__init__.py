@@ -117,7 +117,18 @@ if TYPE_CHECKING:
     from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, sharding, tree
 
 _MODULES = frozenset(
-    {"ad_checkpoint", "checkpoint_policies", "debug", "lax", "nn", "numpy", "random", "scipy", "sharding", "tree"}
+    {
+        "ad_checkpoint",
+        "checkpoint_policies",
+        "debug",
+        "lax",
+        "nn",
+        "numpy",
+        "random",
+        "scipy",
+        "sharding",
+        "tree",
+    }
 )
 
 

@@ -110,11 +110,11 @@ def device_put(x: Any, device: Any = None) -> Any:
     if _is_place(device):
         place = _target(device)
         return tree.unflatten([_put(leaf, place) for leaf in leaves])
-    places = pytrees_of_places(device, x)
+    places = places_of(device, x)
     return tree.unflatten([_put(leaf, _target(place)) for leaf, place in zip(leaves, places, strict=True)])
 
 
-def pytrees_of_places(places: Any, x: Any) -> list[Any]:
+def places_of(places: Any, x: Any) -> list[Any]:
     """For each leaf of a pytree where it goes, from a pytree of places whose structure is a prefix of it."""
     from mycc.tree import broadcast
 
@@ -193,33 +193,64 @@ class Placement:
     layout: Layout | None = None
 
 
-def placement(leaves: Sequence[Any], name: str) -> Placement:
+def placement(
+    leaves: Sequence[Any],
+    name: str,
+    given: Sequence[Any] | None = None,
+    meshes: Sequence[Mesh] = (),
+) -> Placement:
     """Where a program with these arguments runs: where the committed ones are, else on the default device.
+
+    Args:
+        leaves: the arguments.
+        name: the program's, for errors.
+        given: for each argument the sharding that it is to have, or None for the one that it has.
+        meshes: those of further shardings in the program.
 
     Raises:
         DeviceError: arrays were put on different devices, or spread over different ones.
+        ShardingError: a committed argument has another sharding than it is given.
     """
-    chosen: dict[Any, Array] = {}
-    spread = False
-    if _devices.several_devices:
-        for x in leaves:
-            if type(x) is Array and x.committed:
-                spread = spread or is_spread(x._data)
-                chosen.setdefault(x._data._sharding._internal_device_list, x)
-    if len(chosen) > 1:
-        places = ", ".join(f"{x._aval} on {tuple(where)}" for where, x in chosen.items())
+    wanted: Sequence[Any] = [None] * len(leaves) if given is None else given
+    where: dict[Any, str] = {}
+    spread = bool(meshes)
+    for mesh in meshes:
+        where.setdefault(mesh.device_list, repr(mesh))
+    for x, sharding in zip(leaves, wanted, strict=True):
+        if sharding is not None:
+            _check_given(x, sharding, name)
+            where.setdefault(sharding._internal_device_list, repr(sharding))
+            spread = True
+        elif _devices.several_devices and type(x) is Array and x.committed:
+            spread = spread or is_spread(x._data)
+            where.setdefault(x._data._sharding._internal_device_list, f"{x._aval} with {x.sharding}")
+    if len(where) > 1:
         raise DeviceError(
-            f"{user_line()}: {name} got arrays on different devices ({places}); move them together with device_put"
+            f"{user_line()}: {name} got what is on different devices: {'; '.join(where.values())}; bring it together "
+            "with device_put"
         )
-    if not chosen:
+    if not where:
         return Placement((_devices.default_device(),), False)
-    (where,) = chosen
+    (held,) = where
     if not spread:
-        return Placement(tuple(where), True)
-    found = [_named(x, where) for x in leaves]
-    meshes = tuple(dict.fromkeys(s.mesh for s in found if s is not None))
-    everywhere = NamedSharding(meshes[0], PartitionSpec())
-    return Placement(tuple(where), True, Layout(meshes, tuple(s or everywhere for s in found)))
+        return Placement(tuple(held), True)
+    found = [sharding or _named(x, held) for x, sharding in zip(leaves, wanted, strict=True)]
+    known = tuple(dict.fromkeys([*meshes, *(s.mesh for s in found if s is not None)]))
+    everywhere = NamedSharding(known[0], PartitionSpec())
+    return Placement(tuple(held), True, Layout(known, tuple(s or everywhere for s in found)))
+
+
+def _check_given(x: Any, sharding: NamedSharding, name: str) -> None:
+    aval = abstractify(x)
+    try:
+        sharding.shard_shape(aval.shape)
+    except ShardingError as error:
+        raise ShardingError(f"{user_line()}: {name}: {error}") from None
+    if type(x) is Array and x.committed and not sharding.is_equivalent_to(x._data._sharding, aval.ndim):
+        raise ShardingError(
+            f"{user_line()}: {name} was given in_shardings with {sharding} for an argument {aval} that is on the devices as "
+            f"{x.sharding}; move it with device_put, or leave its sharding to be inferred (None)"
+        )
 
 
 def _named(x: Any, where: Any) -> NamedSharding | None:

@@ -17,6 +17,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import mode
 from mycc.lowering.settings import CompileSettings
 from mycc.lowering.sharded import annotate
+from mycc.lowering.shardings import Mesh
 from mycc.passes.symbols import operations
 from mycc.source import user_line
 from mycc.stages import Compiled, Traced
@@ -42,7 +43,9 @@ def run_transform(name: str, body: Callable[[], Any]) -> Any:
         with building(frame):
             returned = [frame.lift(leaf) for leaf in traced]
         frame.close(returned)
-    computed = iter(execute(name, trace.module, [leaf._aval for leaf in traced], trace.hidden))
+    computed = iter(
+        execute(name, trace.module, [leaf._aval for leaf in traced], trace.hidden, list(trace.meshes))
+    )
     return tree.unflatten([next(computed) if isinstance(leaf, Tracer) else leaf for leaf in leaves])
 
 
@@ -56,10 +59,14 @@ _lock = threading.Lock()
 
 
 def execute(
-    name: str, module: ir.Module, out_avals: Sequence[AbstractValue], arguments: Sequence[Array]
+    name: str,
+    module: ir.Module,
+    out_avals: Sequence[AbstractValue],
+    arguments: Sequence[Array],
+    meshes: Sequence[Mesh] = (),
 ) -> list[Any]:
     """Run a traced module on concrete arrays, compiled once for each structure of module and device."""
-    place = placement(arguments, name)
+    place = placement(arguments, name, meshes=meshes)
     key = (_fingerprint(module, out_avals), place, mode())
     compiled = _compiled.get(key) or _calling.get(key)
     if compiled is None:

@@ -55,7 +55,7 @@ def force(x: Tracer, what: str) -> Array:
         _stand_in(argument) if source is None else source._concrete(what)
         for argument, source in zip(frame.block.arguments, sources, strict=True)
     ]
-    result: Array = execute(frame.name, _prefix(x, what), [x._aval], arguments)[0]
+    result: Array = execute(frame.name, _prefix(x, what), [x._aval], arguments, list(frame.trace.meshes))[0]
     return result
 
 

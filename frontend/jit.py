@@ -33,6 +33,8 @@ def jit(
     donate_argnums: int | Sequence[int] | None = None,
     donate_argnames: str | Sequence[str] | None = None,
     device: Any = None,
+    in_shardings: Any = None,
+    out_shardings: Any = None,
 ) -> Any:
     """Compile a function with XLA, once for each signature it is called with.
 
@@ -44,6 +46,10 @@ def jit(
             cannot be used afterwards.
         donate_argnames: names of such arguments.
         device: the device to run on; default: where the arguments are.
+        in_shardings: how positional arguments are spread over devices: a sharding for all, or a tuple with one, or a
+            pytree whose structure is a prefix of the argument's, for each that is not static. None, also in the place
+            of one: as they are.
+        out_shardings: the same of the results; None leaves them to the partitioner.
 
     Returns:
         A function of the same arguments, with ``trace``, ``lower``, ``eval_shape`` and ``clear_cache``. Without
@@ -51,6 +57,8 @@ def jit(
 
     Raises:
         TypeError: (the returned function) an argument is no array and not static, or a static one is not hashable.
+        ShardingError: (the returned function) a dimension does not divide among the devices that it is split over, or
+            an argument was put on the devices in another way than ``in_shardings`` says.
         ConcretizationError: (the returned function) the function asks for the number of a traced array.
 
     Example:
@@ -69,12 +77,16 @@ def jit(
             donate_argnums=donate_argnums,
             donate_argnames=donate_argnames,
             device=device,
+            in_shardings=in_shardings,
+            out_shardings=out_shardings,
         )
     if not callable(fun):
         raise TypeError(f"{user_line()}: jit takes a function, got {type(fun).__name__}")
     statics = _resolve(fun, static_argnums, static_argnames, "static")
     donated = _resolve(fun, donate_argnums, donate_argnames, "donate")
-    return _Jit(fun, statics, donated, device).dispatcher()
+    if device is not None and (in_shardings is not None or out_shardings is not None):
+        raise ValueError(f"{user_line()}: jit takes a device, or shardings, not both")
+    return _Jit(fun, statics, donated, device, in_shardings, out_shardings).dispatcher()
 
 
 Selection = tuple[tuple[int, ...], tuple[str, ...]]
@@ -115,12 +127,22 @@ def _resolve(fun: Callable[..., Any], nums: Any, names: Any, what: str) -> Selec
 class _Jit:
     """A jitted function: how a signature is traced, compiled, and called inside another trace."""
 
-    def __init__(self, fun: Callable[..., Any], statics: Selection, donated: Selection, device: Any) -> None:
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        statics: Selection,
+        donated: Selection,
+        device: Any,
+        in_shardings: Any,
+        out_shardings: Any,
+    ) -> None:
         self.fun = fun
         self.name = name_of(fun)
         self.static_argnums, self.static_argnames = statics
         self.donate_argnums, self.donate_argnames = donated
         self.device = device
+        self.in_shardings = in_shardings
+        self.out_shardings = out_shardings
 
     def dispatcher(self) -> Any:
         """The function that users call."""
@@ -145,7 +167,8 @@ class _Jit:
         """Trace the function for arguments (arrays or `ShapeDtypeStruct`); nothing is compiled."""
         names = self._positions_donated(args, kwargs)
         static = self._is_static
-        return trace_program(self.fun, self.name, args, kwargs, static, names, self.device)
+        shardings = self.in_shardings, self.out_shardings
+        return trace_program(self.fun, self.name, args, kwargs, static, names, self.device, shardings)
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace, and run the passes; shorthand for ``trace(...).lower()``."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mycc.array import Array
-from mycc.device import Placement, placement
+from mycc.device import Placement, placement, places_of
 from mycc.dialects.errors import TreeError
 from mycc.dialects.mlir import ir
 from mycc.function import building, flatten_results, name_of, result_aval
@@ -287,6 +287,7 @@ def trace_program(
     is_static: Callable[[int | str, int], bool],
     is_donated: Selector,
     device: Any,
+    shardings: tuple[Any, Any] = (None, None),
 ) -> Traced:
     """Trace a function into a module of its own."""
     count = len(args)
@@ -310,9 +311,10 @@ def trace_program(
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(out_leaves, out_avals, strict=True)]
         frame.close(values)
-    place = placement([*leaves, *trace.hidden], name) if device is None else Placement((device,), True)
-    if place.layout is not None:
-        annotate(trace.module, place.layout.arguments, [None] * len(out_avals))
+    if device is None:
+        place = _place(name, trace, dynamic, leaves, out_tree.unflatten(out_avals), shardings)
+    else:
+        place = Placement((device,), True)
     return Traced(
         name,
         trace.module,
@@ -325,6 +327,21 @@ def trace_program(
         place,
         tuple(trace.callbacks),
     )
+
+
+def _place(
+    name: str, trace: Trace, dynamic: Any, leaves: list[Any], results: Any, shardings: tuple[Any, Any]
+) -> Placement:
+    """Where a program runs; writes to it how its arguments and results are spread."""
+    positional, named = dynamic
+    count = len(leaves) - len(pytrees.flatten(named)[0])
+    given = [*places_of(shardings[0], positional), *[None] * (len(leaves) - count + len(trace.hidden))]
+    wanted = places_of(shardings[1], results)
+    meshes = dict.fromkeys([*trace.meshes, *(s.mesh for s in wanted if s is not None)])
+    place = placement([*leaves, *trace.hidden], name, given, list(meshes))
+    if place.layout is not None:
+        annotate(trace.module, place.layout.arguments, wanted)
+    return place
 
 
 def _donated_leaves(dynamic: Any, positions: list[int], is_donated: Selector) -> tuple[int, ...]:

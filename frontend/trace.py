@@ -23,6 +23,7 @@ from mycc.dialects.types import element_type, float0, tensor
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.callbacks import HostFunction
 from mycc.lowering.dispatch import TRACING, swap_context
+from mycc.lowering.shardings import Mesh
 from mycc.source import user_line, user_location
 
 __all__ = ["Frame", "Trace", "Tracer", "current", "outside_of_traces", "require_frame", "tracing"]
@@ -83,6 +84,8 @@ class Trace:
         self.sources: dict[int, tuple[np.ndarray[Any, Any], Array]] = {}
         self.callbacks: dict[HostFunction, None] = {}
         """The Python functions that the module calls."""
+        self.meshes: dict[Mesh, None] = {}
+        """The meshes of shardings that the program asks for."""
         self.root: Frame | None = None
         with context, user_location() as location:
             self.module = ir.Module.create(loc=location)

@@ -206,10 +206,11 @@ def device_of(impl: Any) -> Any:
 def copy_to_device(impl: Any, device: Any, *, always: bool = False) -> Any:
     """The buffer on another device; the same buffer if it is there already, unless ``always``."""
     sharding = sharding_of(device)
-    source = device_of(impl)
-    if source is device and not always:
+    held_by = impl._sharding._internal_device_list
+    source = held_by[0]
+    if len(held_by) == 1 and source is device and not always:
         return impl
-    if source.client is device.client:
+    if len(held_by) == 1 and source.client is device.client:
         semantics = pjrt.ArrayCopySemantics.ALWAYS_COPY
         return pjrt.batched_copy([impl], [sharding._internal_device_list], [sharding], [semantics])[0]
     aval = abstract(impl)

@@ -13,11 +13,20 @@ from mycc.lowering.shardings import NamedSharding
 __all__ = ["annotate", "identity", "sharding_attribute"]
 
 
-def sharding_attribute(module: ir.Module, sharding: NamedSharding, rank: int) -> ir.Attribute:
-    """A sharding as an attribute, its mesh declared in the module."""
+def sharding_attribute(
+    module: ir.Module, sharding: NamedSharding, rank: int, taken: set[str] | None = None
+) -> ir.Attribute:
+    """A sharding as an attribute, its mesh declared in the module.
+
+    Args:
+        module: the module.
+        sharding: the sharding.
+        rank: that of the value.
+        taken: further symbols that are in use, to which that of the mesh is added.
+    """
     # XLA asks for the rank to fit.
     sharding._to_xla_hlo_sharding(rank)
-    symbol = shardy.mesh_symbol(module, list(sharding.mesh.shape.items()))
+    symbol = shardy.mesh_symbol(module, list(sharding.mesh.shape.items()), taken)
     return shardy.tensor_sharding(symbol, sharding.spec.axes(rank))
 
 

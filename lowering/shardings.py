@@ -209,9 +209,8 @@ class Sharding(pjrt.Sharding):  # type: ignore[misc]
 
     def is_equivalent_to(self, other: Any, ndim: int) -> bool:
         """Whether another sharding puts the same parts of an array of some rank on the same devices."""
-        return self._internal_device_list == other._internal_device_list and self._to_xla_hlo_sharding(
-            ndim
-        ) == other._to_xla_hlo_sharding(ndim)
+        same = self._internal_device_list == other._internal_device_list
+        return bool(same and self._to_xla_hlo_sharding(ndim) == other._to_xla_hlo_sharding(ndim))
 
 
 class SingleDeviceSharding(Sharding):
@@ -288,8 +287,9 @@ class NamedSharding(Sharding):
     """
 
     def __init__(self, mesh: Mesh, spec: PartitionSpec) -> None:
-        if not isinstance(mesh, Mesh) or not isinstance(spec, PartitionSpec):
-            raise TypeError(f"NamedSharding takes a Mesh and a PartitionSpec, got {mesh!r} and {spec!r}")
+        for given, kind in ((mesh, Mesh), (spec, PartitionSpec)):
+            if not isinstance(given, kind):
+                raise TypeError(f"NamedSharding takes a Mesh and a PartitionSpec, got {mesh!r} and {spec!r}")
         used = [name for names in spec.axes(len(spec)) for name in names]
         for name in used:
             if name not in mesh.shape:
@@ -396,10 +396,11 @@ class Layout:
 
     def result(self, hlo: Any, rank: int) -> Sharding:
         """The sharding of a result, from what XLA made of it."""
-        found = (named(mesh, hlo, rank) for mesh in self.meshes)
-        return next((s for s in found if s is not None), None) or TiledSharding(
-            self.meshes[0].device_list, hlo
-        )
+        for mesh in self.meshes:
+            found = named(mesh, hlo, rank)
+            if found is not None:
+                return found
+        return TiledSharding(self.meshes[0].device_list, hlo)
 
 
 def named(mesh: Mesh, hlo: Any, rank: int) -> NamedSharding | None:

@@ -91,7 +91,9 @@ class Effects:
 
 @functools.cache
 def _may_be_pure(name: str) -> bool:
-    return name not in _EFFECTS and name.partition(".")[0] in _PURE_DIALECTS
+    return name == "sdy.sharding_constraint" or (
+        name not in _EFFECTS and name.partition(".")[0] in _PURE_DIALECTS
+    )
 
 
 def _custom_call_is_pure(op: ir.Operation) -> bool:

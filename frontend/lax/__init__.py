@@ -113,6 +113,7 @@ from mycc.lax.parallel import (
     pmean,
     psum,
 )
+from mycc.lax.placement import with_sharding_constraint
 from mycc.lax.reductions import (
     argmax,
     argmin,
@@ -351,6 +352,7 @@ __all__ = [
     "while_loop",
     "zeros_like_array",
     "zeta",
+    "with_sharding_constraint",
 ]
 
 

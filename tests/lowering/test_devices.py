@@ -102,7 +102,7 @@ func.func @main(%a: tensor<4x2xf32> {sdy.sharding = #sdy.sharding<@mesh, [{"x"},
 with context: module = ir.Module.parse(sharded)
 executable = compile_module(module, devices=devices())
 (sharding,) = executable.out_shardings
-assert "devices=[2,1]" in str(sharding._hlo_sharding), sharding._hlo_sharding
+assert "devices=[2,1]" in str(sharding), sharding
 with context: module = ir.Module.parse(text)
 replicated = compile_module(module, devices=devices(), options=CompileSettings(num_replicas=2))
 assert len(replicated.devices) == 2

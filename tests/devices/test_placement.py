@@ -1,0 +1,177 @@
+"""Where arrays are: put, read, moved, made of parts."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import mycc
+import mycc.numpy as mnp
+from mycc.sharding import Mesh, NamedSharding, SingleDeviceSharding
+from mycc.sharding import PartitionSpec as P
+
+SPECS = [P(), P("x"), P("y", "x"), P(("y", "x")), P(("x", "y")), P(None, ("x", "y")), P("y"), P(None, "x")]
+Matrix = np.ndarray[Any, Any]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=repr)
+def test_each_device_holds_what_the_spec_says(mesh: Mesh, x: Matrix, spec: P) -> None:
+    placed = mycc.device_put(x, NamedSharding(mesh, spec))
+    assert placed.sharding == NamedSharding(mesh, spec) and placed.devices() == set(mycc.devices())
+    np.testing.assert_array_equal(placed, x)
+    entries = [() if e is None else (e,) if isinstance(e, str) else e for e in (*spec, None, None)][:2]
+    shards = placed.addressable_shards
+    assert [shard.device for shard in shards] == list(mesh.devices.flat)
+    for place, shard in zip(np.ndindex(4, 2), shards, strict=True):
+        at = dict(zip("xy", place, strict=True))
+        want = x
+        for d, names in enumerate(entries):
+            for name in names:
+                want = np.split(want, mesh.shape[name], axis=d)[at[name]]
+        np.testing.assert_array_equal(shard.data, want)
+        np.testing.assert_array_equal(x[shard.index], want)
+        assert shard.data.devices() == {shard.device} and placed.sharding.shard_shape(x.shape) == want.shape
+
+
+def test_the_indices_are_those_of_jax(mesh: Mesh) -> None:
+    # Without eight devices of its own jax counts on an abstract mesh.
+    theirs = jax.sharding.AbstractMesh((4, 2), ("x", "y"))
+    for spec in SPECS:
+        want = jax.sharding.NamedSharding(theirs, jax.sharding.PartitionSpec(*spec)).shard_shape((8, 16))
+        assert NamedSharding(mesh, spec).shard_shape((8, 16)) == want
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.product(SPECS[:5], SPECS[3:])))
+def test_moves(mesh: Mesh, x: Matrix, old: P, new: P) -> None:
+    moved = mycc.device_put(mycc.device_put(x, NamedSharding(mesh, old)), NamedSharding(mesh, new))
+    assert moved.sharding == NamedSharding(mesh, new)
+    np.testing.assert_array_equal(moved, x)
+
+
+def test_moves_between_devices_and_meshes(mesh: Mesh, x: Matrix) -> None:
+    rows = NamedSharding(mesh, P("x"))
+    one = mycc.device_put(x, mycc.devices()[5])
+    assert one.sharding == SingleDeviceSharding(mycc.devices()[5]) and one.device is mycc.devices()[5]
+    spread = mycc.device_put(one, rows)
+    back = mycc.device_put(spread, SingleDeviceSharding(mycc.devices()[2]))
+    assert spread.sharding == rows and back.device is mycc.devices()[2]
+    other = mycc.device_put(spread, NamedSharding(Mesh(mycc.devices()[4:], "q"), P("q")))
+    assert other.sharding.num_devices == 4
+    for array in (spread, back, other):
+        np.testing.assert_array_equal(array, x)
+
+
+def test_pytrees_and_prefixes(mesh: Mesh, x: Matrix) -> None:
+    rows, columns = NamedSharding(mesh, P("x")), NamedSharding(mesh, P(None, "y"))
+    placed = mycc.device_put({"a": x, "b": [x, x + 1]}, {"a": rows, "b": columns})
+    assert placed["a"].sharding == rows and placed["b"][1].sharding == columns
+    np.testing.assert_array_equal(placed["b"][1], x + 1)
+
+
+def test_the_caller_may_write_to_what_was_put(mesh: Mesh, x: Matrix) -> None:
+    for spec in SPECS:
+        kept = x.copy()
+        placed = mycc.device_put(kept, NamedSharding(mesh, spec))
+        kept[:] = 0
+        np.testing.assert_array_equal(placed, x)
+
+
+def test_dtypes(mesh: Mesh) -> None:
+    for dtype in ("bool", "int8", "uint16", "bfloat16", "float16", "complex64"):
+        x = mnp.arange(16).astype(dtype)
+        placed = mycc.device_put(x, NamedSharding(mesh, P("x")))
+        assert placed.dtype == x.dtype
+        np.testing.assert_array_equal(placed, x)
+
+
+def test_made_of_parts(mesh: Mesh, x: Matrix) -> None:
+    for spec in SPECS:
+        asked: list[Any] = []
+
+        def part(index: tuple[slice, ...], asked: list[Any] = asked) -> Any:
+            asked.append(str(index))
+            return x[index]
+
+        made = mycc.make_array_from_callback(x.shape, NamedSharding(mesh, spec), part)
+        assert len(asked) == len(set(asked))
+        np.testing.assert_array_equal(made, x)
+        whole = mycc.make_array_from_process_local_data(NamedSharding(mesh, spec), x)
+        assert whole.shape == x.shape and whole.sharding == NamedSharding(mesh, spec)
+        np.testing.assert_array_equal(whole, x)
+
+
+def test_pickles_print_and_compare(mesh: Mesh, x: Matrix) -> None:
+    placed = mycc.device_put(x, NamedSharding(mesh, P("x", "y")))
+    assert repr(placed) == repr(mnp.asarray(x))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(placed)), x)
+    assert pickle.loads(pickle.dumps(P("x", None, ("a", "b")))) == P("x", None, ("a", "b"))
+    assert repr(placed.sharding) == "NamedSharding(Mesh('x': 4, 'y': 2), PartitionSpec('x', 'y'))"
+    assert mycc.make_mesh((4, 2), ("x", "y")) == mesh and hash(mycc.make_mesh((4, 2), ("x", "y"))) == hash(
+        mesh
+    )
+
+
+def test_equivalent_shardings(mesh: Mesh) -> None:
+    rows = NamedSharding(mesh, P("x"))
+    assert rows.is_equivalent_to(NamedSharding(mesh, P("x", None)), 2)
+    assert not rows.is_equivalent_to(NamedSharding(mesh, P("y")), 2)
+    assert NamedSharding(mesh, P()).is_fully_replicated and not rows.is_fully_replicated
+    assert rows.is_fully_addressable and len(rows.addressable_devices) == rows.num_devices == 8
+
+
+def test_counts() -> None:
+    assert mycc.device_count() == mycc.local_device_count() == len(mycc.local_devices()) == 8
+    assert mycc.process_index() == 0 and mycc.process_count() == 1
+
+
+def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh], Any]]]:
+    def put(*entries: Any, shape: tuple[int, ...] = (8, 6)) -> Callable[[Mesh], Any]:
+        return lambda mesh: mycc.device_put(np.ones(shape), NamedSharding(mesh, P(*entries)))
+
+    error = mycc.ShardingError
+    return {
+        "size": (
+            error,
+            r"test_placement.py:\d+: dimension 1 of .*\(8, 6\) has size 6, .* 4 devices",
+            put(None, "x"),
+        ),
+        "rank": (error, r"test_placement.py:\d+: .*3 entries, for an array of 2 dim", put("x", None, "y")),
+        "axis": (error, "names 'z', which is no axis of Mesh", put("z")),
+        "twice": (error, "splits by 'x' twice", put("x", "x")),
+        "entry": (error, "an axis name, a tuple of axis names, or None; got", lambda mesh: P((1,))),
+        "large": (
+            error,
+            r"\d+: a mesh of shape \(16,\) takes 16 devices, and there are 8",
+            lambda m: mycc.make_mesh((16,), "x"),
+        ),
+        "names": (error, "takes 1 axis names, got 2", lambda m: Mesh(mycc.devices(), ("x", "y"))),
+        "same names": (error, "not different", lambda m: Mesh(m.devices, ("x", "x"))),
+        "same devices": (error, "different from each other", lambda m: Mesh([mycc.devices()[0]] * 2, "x")),
+        "part": (
+            error,
+            r"returned shape \(3,\)",
+            lambda m: mycc.make_array_from_callback((8,), NamedSharding(m, P("x")), lambda i: np.ones(3)),
+        ),
+        "block": (
+            error,
+            r"holds the block .* got data of shape \(3,\)",
+            lambda m: mycc.make_array_from_process_local_data(NamedSharding(m, P("x")), np.ones(3), (8,)),
+        ),
+        "spec": (TypeError, "takes a Mesh and a PartitionSpec", lambda m: NamedSharding(m, ("x",))),  # type: ignore[arg-type]
+        "device": (mycc.DeviceError, "spread over 8 devices", lambda m: put("x")(m).device),
+    }
+
+
+@pytest.mark.parametrize("case", bad_cases())
+def test_bad_input(mesh: Mesh, case: str) -> None:
+    kind, message, run = bad_cases()[case]
+    with pytest.raises(kind) as raised:
+        run(mesh)
+    assert re.search(message, str(raised.value)), raised.value
