@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from mycc.dialects.mlir import context, ir, sdy, unknown
 
-__all__ = ["CONSTRAINT", "SHARDING", "constraint", "mesh_symbol", "tensor_sharding", "with_leading_dimension"]
+__all__ = [
+    "CONSTRAINT",
+    "SHARDING",
+    "constraint",
+    "mesh_axes",
+    "mesh_symbol",
+    "tensor_sharding",
+    "with_leading_dimension",
+]
 
 SHARDING = "sdy.sharding"
 """The attribute of arguments, results and operations."""
@@ -36,6 +44,23 @@ def mesh_symbol(module: ir.Module, axes: Sequence[tuple[str, int]], taken: set[s
         with ir.InsertionPoint.at_block_begin(module.body):
             ir.Operation.create("sdy.mesh", attributes={"sym_name": ir.StringAttr.get(name), "mesh": wanted})
         return name
+
+
+def mesh_axes(op: ir.Operation, symbol: str) -> dict[str, int]:
+    """The size of each axis of a mesh that the module of an operation declares.
+
+    Raises:
+        ValueError: it does not.
+    """
+    module = op
+    while module.parent is not None:
+        module = module.parent.operation
+    for each in module.regions[0].blocks[0].operations:
+        found = each.operation
+        if found.name == "sdy.mesh" and found.attributes["sym_name"].value == symbol:
+            axes = map(sdy.MeshAxisAttr, sdy.MeshAttr(found.attributes["mesh"]).axes)
+            return {axis.name: axis.size for axis in axes}
+    raise ValueError(f"its mesh @{symbol} is not declared in the module")
 
 
 def tensor_sharding(mesh: str, dimensions: Sequence[Sequence[str]], free: Sequence[int] = ()) -> ir.Attribute:

@@ -44,6 +44,7 @@ from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
 from mycc.remat import checkpoint, remat
+from mycc.shard_map import shard_map
 from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
 from mycc.stages import ShapeDtypeStruct, eval_shape
 from mycc.types import float0
@@ -108,6 +109,7 @@ __all__ = [
     "scipy",
     "sharding",
     "tree",
+    "shard_map",
     "value_and_grad",
     "vjp",
     "vmap",

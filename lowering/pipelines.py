@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mycc.dialects import manual
 from mycc.dialects.callback import PREFIX
 from mycc.dialects.errors import MyccError, PassError
 from mycc.dialects.locations import describe
@@ -13,6 +14,7 @@ from mycc.passes.decompose import Decompose
 from mycc.passes.diagnostics import format_error
 from mycc.passes.expand import EXPANDED, Expand
 from mycc.passes.fuse import Fuse
+from mycc.passes.groups import Groups
 from mycc.passes.keep import Keep
 from mycc.passes.outline import Outline
 from mycc.passes.pipeline import Pipeline
@@ -44,7 +46,8 @@ def default_pipeline(module: ir.Module) -> Pipeline:
     # What is only a name for other operations is rare, and unknown to XLA in part.
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     decompose = [Decompose()] if _has_composites(symbols) else []
-    return Pipeline([*rare, expand, *decompose, "symbol-dce", Resolve(), _CLEANUP])
+    groups = [Groups()] if manual.NAME in symbols.names else []
+    return Pipeline([*rare, expand, *decompose, "symbol-dce", *groups, Resolve(), _CLEANUP])
 
 
 def _has_composites(symbols: Symbols) -> bool:

@@ -9,6 +9,7 @@ from mycc.passes.check_nans import CheckNans
 from mycc.passes.decompose import Decompose
 from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
+from mycc.passes.groups import Groups
 from mycc.passes.host import HostLapack
 from mycc.passes.keep import Keep
 from mycc.passes.normalize import Normalize
@@ -25,6 +26,7 @@ PASSES: tuple[type[Pass], ...] = (
     Autodiff,
     Batch,
     Decompose,
+    Groups,
     Resolve,
     Keep,
     Simplify,

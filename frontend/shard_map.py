@@ -1,0 +1,148 @@
+"""`shard_map`: what each device of a mesh computes by itself, on its parts of arrays."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from mycc.dialects.errors import ShardingError, TreeError
+from mycc.dialects.manual import Manual, Spec
+from mycc.dialects.shardy import mesh_symbol
+from mycc.function import building, name_of, trace_function
+from mycc.jit import jit
+from mycc.lowering import pytrees
+from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.shardings import Mesh, PartitionSpec
+from mycc.source import user_line
+from mycc.trace import Frame, Tracer, current
+from mycc.types import abstractify
+
+__all__ = ["shard_map"]
+
+
+def shard_map(
+    f: Callable[..., Any] | None = None, *, mesh: Mesh, in_specs: Any, out_specs: Any
+) -> Callable[..., Any]:
+    """Map a function over the parts of arrays that the devices of a mesh hold.
+
+    Inside, arrays are parts, and the names of the mesh's axes can be used in `mycc.lax.psum` and its kin. An argument is
+    split as its spec says, and replicated over the axes that this does not name. Results are put together the same way;
+    over axes that an out-spec does not name all devices must return the same.
+
+    Args:
+        f: a function of pytrees of arrays, by position.
+        mesh: the devices.
+        in_specs: a `PartitionSpec` for all arguments, or a tuple with one, or a pytree of them whose structure is a
+            prefix of the argument's, for each.
+        out_specs: the same for the results.
+
+    Returns:
+        A function of whole arrays, which can be differentiated, batched, and compiled. Without ``f``, a decorator.
+
+    Raises:
+        ShardingError: (the returned function) a spec names no axis of the mesh, or a dimension does not divide.
+        TreeError: (the returned function) specs do not match what they are for.
+
+    Example:
+        >>> import mycc, mycc.numpy as mnp
+        >>> from mycc.sharding import PartitionSpec as P
+        >>> mesh = mycc.make_mesh((1,), ("x",))
+        >>> f = mycc.shard_map(lambda a: mycc.lax.psum(a.sum(), "x"), mesh=mesh, in_specs=P("x"), out_specs=P())
+        >>> f(mnp.arange(4.0))
+        Array(6., dtype=float32)
+    """
+    if f is None:
+        return functools.partial(shard_map, mesh=mesh, in_specs=in_specs, out_specs=out_specs)
+    if not callable(f):
+        raise TypeError(f"{user_line()}: shard_map takes a function, got {type(f).__name__}")
+    if not isinstance(mesh, Mesh):
+        raise TypeError(f"{user_line()}: shard_map takes a Mesh, got {mesh!r}")
+
+    def mapped(*args: Any) -> Any:
+        frame = current()
+        if frame is None:
+            return compiled(*args)
+        return _mapped(frame, f, mesh, in_specs, out_specs, args)
+
+    functools.update_wrapper(mapped, f)
+    compiled = jit(mapped)
+    return mapped
+
+
+def _mapped(
+    frame: Frame, f: Callable[..., Any], mesh: Mesh, in_specs: Any, out_specs: Any, args: tuple[Any, ...]
+) -> Any:
+    name = name_of(f)
+    leaves, tree = pytrees.flatten(args)
+    wholes = [abstractify(leaf) for leaf in leaves]
+    ins = _specs(name, mesh, "in_specs", in_specs, args, wholes)
+    parts = [_part(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
+    callee = trace_function(
+        frame, lambda tracers: f(*tree.unflatten(tracers)), name, parts, kind="vmap", axes=dict(mesh.shape)
+    )
+    outs = _specs(
+        name,
+        mesh,
+        "out_specs",
+        out_specs,
+        callee.out_tree.unflatten(list(callee.out_avals)),
+        callee.out_avals,
+    )
+    trace = frame.trace
+    trace.meshes[mesh] = None
+    with building(frame):
+        operands = callee.operands(frame, [frame.lift(x, a) for x, a in zip(leaves, wholes, strict=True)])
+        everywhere = [((),) * len(v.type.shape) for v in operands[len(leaves) :]]
+        symbol = mesh_symbol(trace.module, list(mesh.shape.items()), trace.names)
+        operation = Manual(symbol, dict(mesh.shape), (*ins, *everywhere), tuple(outs))
+        results = operation.build(callee.function.symbol, operands, callee.function.results)
+    frame.effects |= callee.function.effects
+    made = [
+        Tracer(frame, value, AbstractValue(tuple(value.type.shape), part.dtype, part.weak_type))
+        for value, part in zip(results, callee.out_avals, strict=True)
+    ]
+    return callee.out_tree.unflatten(made)
+
+
+def _specs(name: str, mesh: Mesh, what: str, specs: Any, values: Any, avals: Any) -> list[Spec]:
+    """The axes of each dimension of each leaf."""
+    from mycc.tree import broadcast
+
+    try:
+        spread = broadcast(specs, values, is_leaf=lambda s: isinstance(s, PartitionSpec))
+    except TreeError as error:
+        raise TreeError(f"{user_line()}: shard_map of {name}: {what} do not match: {error}") from None
+    found = []
+    flat = pytrees.flatten(spread, lambda s: isinstance(s, PartitionSpec))[0]
+    for spec, aval in zip(flat, avals, strict=True):
+        if not isinstance(spec, PartitionSpec):
+            raise TypeError(f"{user_line()}: shard_map of {name}: {what} hold PartitionSpecs, got {spec!r}")
+        used = [axis for axes in spec.axes(aval.ndim) for axis in axes]
+        wrong = [axis for axis in used if axis not in mesh.shape or used.count(axis) > 1]
+        if wrong or len(spec) > aval.ndim:
+            reason = (
+                f"has {len(spec)} entries, for {aval}"
+                if not wrong
+                else f"names {wrong[0]!r} twice"
+                if wrong[0] in mesh.shape
+                else f"names {wrong[0]!r}, which is no axis of {mesh}"
+            )
+            raise ShardingError(f"{user_line()}: shard_map of {name}: {spec} in {what} {reason}")
+        found.append(tuple(spec.axes(aval.ndim)))
+    return found
+
+
+def _part(name: str, mesh: Mesh, whole: AbstractValue, spec: Spec) -> AbstractValue:
+    shape = []
+    for d, (n, names) in enumerate(zip(whole.shape, spec, strict=True)):
+        count = 1
+        for axis in names:
+            count *= mesh.shape[axis]
+        if n % count:
+            raise ShardingError(
+                f"{user_line()}: shard_map of {name}: dimension {d} of an argument {whole} has size {n}, which does not "
+                f"divide among the {count} devices along {', '.join(names)}; pad it, or split another dimension"
+            )
+        shape.append(n // count)
+    return AbstractValue(tuple(shape), whole.dtype, whole.weak_type)
