@@ -26,7 +26,7 @@ so that residual types follow from the symbol and never from the producer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -249,9 +249,15 @@ def vmap(
     return _custom_call("vmap", operands, types, attributes, f.symbol, f.effects)
 
 
-def collective(target: str, axis_name: str, operands: Sequence[Value], results: Sequence[ir.Type]) -> Value:
-    """A named collective (psum, axis_index); only its binder's expansion resolves it."""
-    attributes = {"mycc.axis_name": ir.StringAttr.get(axis_name, context=context)}
+def collective(
+    target: str,
+    axis_name: str,
+    operands: Sequence[Value],
+    results: Sequence[ir.Type],
+    more: Mapping[str, ir.Attribute] | None = None,
+) -> Value:
+    """A named collective (psum, axis_index, ...) with further attributes; only what binds its axis resolves it."""
+    attributes = {"mycc.axis_name": ir.StringAttr.get(axis_name, context=context), **(more or {})}
     return _custom_call(target, operands, results, attributes)[0]
 
 

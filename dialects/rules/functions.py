@@ -1,4 +1,4 @@
-"""Records of what refers to functions and axes: calls, named collectives, and `stop_gradient`.
+"""Records of what refers to functions: calls; and of `stop_gradient`.
 
 An operation that is a short program of others needs no rules of its own: it counts as a call of a function
 that holds this program (`expanded`).
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from mycc.dialects import ops, transform
+from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import (
     Batched,
@@ -28,7 +28,6 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules.flags import filled, spread_out
-from mycc.dialects.types import element_type, tensor
 
 Value: TypeAlias = ir.Value
 
@@ -126,54 +125,10 @@ def expanded(name: str, expand: ExpandRule) -> Record:
     return replace(_CALL, name=name, kind="expanded", expand=expand, captures=True)
 
 
-# ---- Named collectives ---------------------------------------------------------------------------
-# Resolved by the `vmap` whose axis they name; any other batching passes over them (Appendix of "Decomposing
-# reverse-mode automatic differentiation", Frostig et al. 2021, gives psum as its own transpose).
-
-
-def _psum_like(site: Site, values: Tangents) -> Tangents:
-    value = values[0]
-    if value is None:
-        return [None]
-    return [transform.collective("psum", _axis(site.op), [value], [value.type])]
-
-
-def _axis(op: ir.Operation) -> str:
-    name = transform.axis_name_of(op)
-    assert name is not None, "a named collective without mycc.axis_name does not verify"
-    return name
-
-
-def _batch_collective(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
-    if site.axis_name == _axis(site.op):
-        target = transform.target_of(site.op)
-        return [_RESOLVE[target](site)], [target == "mycc.axis_index"]
-    return batch_pointwise(site)
-
-
-def _resolve_psum(site: Batched) -> Value:
-    (x,) = site.operands
-    if site.flags[0]:
-        return ops.sum_(x, [0])
-    return ops.mul(x, ops.full_like(x, site.size))
-
-
-def _resolve_axis_index(site: Batched) -> Value:
-    return ops.iota(tensor((site.size,), element_type("int32")), 0)
-
-
-_RESOLVE = {
-    "mycc.psum": _resolve_psum,
-    "mycc.axis_index": _resolve_axis_index,
-}
-
-
 RECORDS: tuple[Record, ...] = (
     _CALL,
     # What another framework keeps together is what its decomposition says.
     replace(_CALL, name="stablehlo.composite"),
-    structured("mycc.psum", _psum_like, _psum_like, _batch_collective),
-    inactive("mycc.axis_index", _batch_collective),
     pointwise("mycc.checkpoint_name", lambda t, s: t, oracle=lambda x: x, dtypes="fciub"),
     inactive("mycc.stop_gradient", batch_pointwise, dtypes="fciub"),
 )

@@ -12,13 +12,15 @@ from typing import TypeAlias
 import numpy as np
 
 from mycc.dialects import ops
-from mycc.dialects.mlir import hlo, ir
+from mycc.dialects.mlir import context, hlo, ir
+from mycc.dialects.rules.named import dimension_of, pairs_of
 from mycc.dialects.types import tensor
 
 __all__ = ["GROUPED"]
 
 Value: TypeAlias = ir.Value
 Axes = Mapping[str, int]
+Build = Callable[[ir.Operation, Axes, str], Value]
 
 
 def _groups(axes: Axes, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -27,20 +29,59 @@ def _groups(axes: Axes, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.in
     return np.moveaxis(ids, list(axes).index(name), -1).reshape(-1, axes[name])
 
 
+# Any number will do: the partitioner gives each collective one of its own.
+_CHANNEL = hlo.ChannelHandle.get(1, 1, context=context)
+
+
 def _among(axes: Axes, name: str) -> dict[str, ir.Attribute]:
     return {
         "replica_groups": ops.dense(_groups(axes, name)),
-        # Any number will do: the partitioner gives each collective one of its own.
-        "channel_handle": hlo.ChannelHandle.get(1, 1),
+        "channel_handle": _CHANNEL,
         "use_global_device_ids": ir.UnitAttr.get(),
     }
 
 
-def _psum(op: ir.Operation, axes: Axes, name: str) -> Value:
+def _reduced(body: Callable[[Value, Value], Value]) -> Build:
+    def build(op: ir.Operation, axes: Axes, name: str) -> Value:
+        (x,) = op.operands
+        made = ops.create("stablehlo.all_reduce", [x.type], [x], _among(axes, name), regions=1)
+        ops.region(made, [tensor((), ops.element_of(x))] * 2, body)
+        return made.result
+
+    return build
+
+
+def _all_gather(op: ir.Operation, axes: Axes, name: str) -> Value:
+    attributes = {**_among(axes, name), "all_gather_dim": ops.i64(dimension_of(op))}
+    return ops.create("stablehlo.all_gather", [op.result.type], list(op.operands), attributes).result
+
+
+def _psum_scatter(op: ir.Operation, axes: Axes, name: str) -> Value:
     (x,) = op.operands
-    made = ops.create("stablehlo.all_reduce", [x.type], [x], _among(axes, name), regions=1)
+    attributes = {**_among(axes, name), "scatter_dimension": ops.i64(dimension_of(op))}
+    made = ops.create("stablehlo.reduce_scatter", [op.result.type], [x], attributes, regions=1)
     ops.region(made, [tensor((), ops.element_of(x))] * 2, ops.add)
     return made.result
+
+
+def _all_to_all(op: ir.Operation, axes: Axes, name: str) -> Value:
+    attributes = {
+        "split_dimension": ops.i64(dimension_of(op, "split_dimension")),
+        "concat_dimension": ops.i64(dimension_of(op, "concat_dimension")),
+        "split_count": ops.i64(axes[name]),
+        "replica_groups": ops.dense(_groups(axes, name)),
+        "channel_handle": _CHANNEL,
+    }
+    return ops.create("stablehlo.all_to_all", [op.result.type], list(op.operands), attributes).result
+
+
+def _ppermute(op: ir.Operation, axes: Axes, name: str) -> Value:
+    pairs = [(group[a], group[b]) for group in _groups(axes, name) for a, b in pairs_of(op)]
+    attributes = {
+        "source_target_pairs": ops.dense(np.array(pairs, np.int64).reshape(-1, 2)),
+        "channel_handle": _CHANNEL,
+    }
+    return ops.create("stablehlo.collective_permute", [op.result.type], list(op.operands), attributes).result
 
 
 def _axis_index(op: ir.Operation, axes: Axes, name: str) -> Value:
@@ -53,8 +94,14 @@ def _axis_index(op: ir.Operation, axes: Axes, name: str) -> Value:
     return ops.rem(ops.div(number, ops.full_like(number, below)), ops.full_like(number, axes[name]))
 
 
-GROUPED: dict[str, Callable[[ir.Operation, Axes, str], Value]] = {
-    "mycc.psum": _psum,
+GROUPED: dict[str, Build] = {
+    "mycc.psum": _reduced(ops.add),
+    "mycc.pmax": _reduced(ops.max_),
+    "mycc.pmin": _reduced(ops.min_),
+    "mycc.all_gather": _all_gather,
+    "mycc.psum_scatter": _psum_scatter,
+    "mycc.all_to_all": _all_to_all,
+    "mycc.ppermute": _ppermute,
     "mycc.axis_index": _axis_index,
 }
 """For each named collective what builds its counterpart: of the operation, the mesh's axes, and the named one."""

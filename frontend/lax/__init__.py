@@ -108,10 +108,17 @@ from mycc.lax.other import (
     stop_gradient,
 )
 from mycc.lax.parallel import (
+    all_gather,
+    all_to_all,
     axis_index,
     axis_size,
+    pmax,
     pmean,
+    pmin,
+    ppermute,
+    pshuffle,
     psum,
+    psum_scatter,
 )
 from mycc.lax.placement import with_sharding_constraint
 from mycc.lax.reductions import (
@@ -299,6 +306,13 @@ __all__ = [
     "polygamma",
     "population_count",
     "pow",
+    "all_gather",
+    "all_to_all",
+    "pmax",
+    "pmin",
+    "ppermute",
+    "pshuffle",
+    "psum_scatter",
     "psum",
     "real",
     "reciprocal",
