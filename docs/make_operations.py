@@ -32,8 +32,11 @@ TESTS = {
     "indexing": "test_indexing",
     "lapack": "test_linalg, test_foreign_linalg",
     "loops": "frontend/test_loop_derivatives.py, passes/autodiff/loops.mlir",
+    "manual": "passes/autodiff/manual.mlir, passes/groups, devices/test_shard_map.py",
+    "named": "frontend/test_named_axes.py, devices/test_shard_map.py",
     "normalization": "test_normalization",
     "parts": "test_elementwise",
+    "placement": "passes/autodiff/placement.mlir, devices/test_programs.py",
     "pooling": "test_pooling",
     "ragged": "test_rewrites",
     "randomness": "test_randomness",
@@ -72,6 +75,7 @@ DIFFERENT = {
 """Forward, reverse and batch, where they are not what the kind says."""
 
 NOTES = {
+    "sdy.manual_computation": "over all axes of its mesh",
     "chlo.broadcast_polygamma": "an error by the order",
     "chlo.broadcast_zeta": "an error by the first operand",
     "chlo.polygamma": "an error by the order",
@@ -93,7 +97,7 @@ NOTES["stablehlo.real_dynamic_slice"] = NOTES["stablehlo.dynamic_pad"]
 
 _HEAD = """# Operations
 
-Every operation of StableHLO and CHLO, with mycc's own and the custom calls that are known by their target (`@…`).
+Every operation of StableHLO and CHLO, those of Shardy in programs, with mycc's own and the custom calls that are known by their target (`@…`).
 Written by `docs/make_operations.py` from the records in `dialects/rules`.
 
 *forward* and *reverse* are the derivatives, *batch* is `vmap`. *zero*: the derivative is zero, or there is none

@@ -43,6 +43,7 @@ from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacrev
 from mycc.jit import jit
+from mycc.pmap import pmap
 from mycc.remat import checkpoint, remat
 from mycc.shard_map import shard_map
 from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
@@ -101,6 +102,7 @@ __all__ = [
     "make_mesh",
     "nn",
     "numpy",
+    "pmap",
     "process_count",
     "process_index",
     "pure_callback",

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from mycc.dialects.errors import ShardingError, TreeError
+from mycc.array import Array
+from mycc.device import device_put
+from mycc.dialects.errors import ShardingError, TreeError, UnsupportedOperationError
 from mycc.dialects.manual import Manual, Spec
 from mycc.dialects.shardy import mesh_symbol
-from mycc.function import building, name_of, trace_function
+from mycc.function import Callee, building, name_of, trace_function
 from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.shardings import Mesh, PartitionSpec
+from mycc.lowering.shardings import Mesh, NamedSharding, PartitionSpec
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
 from mycc.types import abstractify
 
-__all__ = ["shard_map"]
+__all__ = ["over_mesh", "placed", "shard_map"]
 
 
 def shard_map(
@@ -60,42 +62,73 @@ def shard_map(
         raise TypeError(f"{user_line()}: shard_map takes a Mesh, got {mesh!r}")
 
     def mapped(*args: Any) -> Any:
+        name = name_of(f)
+        leaves, tree = pytrees.flatten(args)
+        wholes = [abstractify(leaf) for leaf in leaves]
+        ins = _specs(name, mesh, "in_specs", in_specs, args, wholes)
+        for whole, spec in zip(wholes, ins, strict=True):
+            part_of(name, mesh, whole, spec)
         frame = current()
         if frame is None:
-            return compiled(*args)
-        return _mapped(frame, f, mesh, in_specs, out_specs, args)
+            return compiled(*tree.unflatten(placed(mesh, leaves, ins)))
+
+        def outs(callee: Callee) -> list[Spec]:
+            results = callee.out_tree.unflatten(list(callee.out_avals))
+            return _specs(name, mesh, "out_specs", out_specs, results, callee.out_avals)
+
+        return over_mesh(frame, name, lambda parts: f(*tree.unflatten(parts)), mesh, leaves, ins, outs)
 
     functools.update_wrapper(mapped, f)
     compiled = jit(mapped)
     return mapped
 
 
-def _mapped(
-    frame: Frame, f: Callable[..., Any], mesh: Mesh, in_specs: Any, out_specs: Any, args: tuple[Any, ...]
+def placed(mesh: Mesh, leaves: Sequence[Any], ins: Sequence[Spec]) -> list[Any]:
+    """Concrete arguments where the devices need them, but for those that were put somewhere."""
+    return [
+        x if type(x) is Array and x.committed else device_put(x, NamedSharding(mesh, PartitionSpec(*spec)))
+        for x, spec in zip(leaves, ins, strict=True)
+    ]
+
+
+def over_mesh(
+    frame: Frame,
+    name: str,
+    function: Callable[[list[Any]], Any],
+    mesh: Mesh,
+    leaves: Sequence[Any],
+    ins: Sequence[Spec],
+    outs: Callable[[Callee], list[Spec]],
 ) -> Any:
-    name = name_of(f)
-    leaves, tree = pytrees.flatten(args)
+    """Build a manual computation.
+
+    Args:
+        frame: where.
+        name: the user's function, for messages.
+        function: from the parts of the leaves to a pytree of parts.
+        mesh: the devices.
+        leaves: whole arrays.
+        ins: how each is split.
+        outs: gives how each result is, once they are known.
+    """
+    around: Frame | None = frame
+    while around is not None:
+        if around.kind == "manual":
+            raise UnsupportedOperationError(
+                f"{user_line()}: {name} is mapped over devices inside of {around.name}, which is so already; name all axes in "
+                "one mesh and map once, or use vmap inside"
+            )
+        around = around.parent
     wholes = [abstractify(leaf) for leaf in leaves]
-    ins = _specs(name, mesh, "in_specs", in_specs, args, wholes)
-    parts = [_part(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
-    callee = trace_function(
-        frame, lambda tracers: f(*tree.unflatten(tracers)), name, parts, kind="vmap", axes=dict(mesh.shape)
-    )
-    outs = _specs(
-        name,
-        mesh,
-        "out_specs",
-        out_specs,
-        callee.out_tree.unflatten(list(callee.out_avals)),
-        callee.out_avals,
-    )
+    parts = [part_of(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
+    callee = trace_function(frame, function, name, parts, kind="manual", axes=dict(mesh.shape))
     trace = frame.trace
     trace.meshes[mesh] = None
     with building(frame):
         operands = callee.operands(frame, [frame.lift(x, a) for x, a in zip(leaves, wholes, strict=True)])
         everywhere = [((),) * len(v.type.shape) for v in operands[len(leaves) :]]
         symbol = mesh_symbol(trace.module, list(mesh.shape.items()), trace.names)
-        operation = Manual(symbol, dict(mesh.shape), (*ins, *everywhere), tuple(outs))
+        operation = Manual(symbol, dict(mesh.shape), (*ins, *everywhere), tuple(outs(callee)))
         results = operation.build(callee.function.symbol, operands, callee.function.results)
     frame.effects |= callee.function.effects
     made = [
@@ -133,7 +166,12 @@ def _specs(name: str, mesh: Mesh, what: str, specs: Any, values: Any, avals: Any
     return found
 
 
-def _part(name: str, mesh: Mesh, whole: AbstractValue, spec: Spec) -> AbstractValue:
+def part_of(name: str, mesh: Mesh, whole: AbstractValue, spec: Spec) -> AbstractValue:
+    """What is known of a device's part of an argument.
+
+    Raises:
+        ShardingError: a dimension does not divide.
+    """
     shape = []
     for d, (n, names) in enumerate(zip(whole.shape, spec, strict=True)):
         count = 1

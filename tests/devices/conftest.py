@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,7 +13,10 @@ from mycc.sharding import Mesh
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if mycc.device_count("cpu") < 8:
+    if mycc.device_count("cpu") >= 8:
+        jax.config.update("jax_num_cpu_devices", 8)
+        jax.config.update("jax_enable_x64", True)
+    else:
         for item in items:
             if "tests/devices" in item.path.as_posix():
                 item.add_marker(pytest.mark.skip(reason="for MYCC_NUM_CPU_DEVICES=8"))
