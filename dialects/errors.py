@@ -54,6 +54,10 @@ class ShardingError(MyccError, ValueError):
     """A sharding that does not fit its mesh or its array."""
 
 
+class DistributedError(MyccError, RuntimeError):
+    """Processes that are to compute together do not find each other, or do not fit."""
+
+
 class PipelineError(MyccError, ValueError):
     """A textual pass pipeline does not parse, or names an unknown pass or option."""
 

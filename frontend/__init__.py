@@ -27,6 +27,7 @@ from mycc.dialects.errors import (
     CallbackError,
     ConcretizationError,
     DeviceError,
+    DistributedError,
     LeakedTracerError,
     ModuleError,
     MyccError,
@@ -56,6 +57,7 @@ __all__ = [
     "CallbackError",
     "ConcretizationError",
     "DeviceError",
+    "DistributedError",
     "LeakedTracerError",
     "ModuleError",
     "MyccError",
@@ -80,6 +82,7 @@ __all__ = [
     "device_get",
     "device_put",
     "devices",
+    "distributed",
     "effects_barrier",
     "eval_shape",
     "export",
@@ -118,13 +121,26 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, sharding, tree
+    from mycc import (
+        ad_checkpoint,
+        checkpoint_policies,
+        debug,
+        distributed,
+        lax,
+        nn,
+        numpy,
+        random,
+        scipy,
+        sharding,
+        tree,
+    )
 
 _MODULES = frozenset(
     {
         "ad_checkpoint",
         "checkpoint_policies",
         "debug",
+        "distributed",
         "lax",
         "nn",
         "numpy",

@@ -14,6 +14,7 @@ from typing import Any
 
 from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
+from mycc.lowering.distributed import processes
 from mycc.lowering.plugins import find_plugins, platform_name
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "platform_of",
     "platforms",
     "several_devices",
+    "started",
     "sharding_of",
 ]
 
@@ -98,9 +100,14 @@ def client(platform: str | None = None) -> Any:
         return _clients[name]
 
 
+def started() -> bool:
+    """Whether a client was made, so that what devices there are can no longer change."""
+    return bool(_clients)
+
+
 def _make_client(name: str) -> Any:
     if name == "cpu":
-        return pjrt.make_cpu_client(_cpu_device_count())
+        return pjrt.make_cpu_client(_cpu_device_count(), processes())
     library = find_plugins().get(name)
     if library is None:
         raise DeviceError(
@@ -108,7 +115,7 @@ def _make_client(name: str) -> Any:
             "(pip install 'mycc[cuda13]' or 'mycc[tpu]') or choose another with MYCC_PLATFORMS=cpu"
         )
     try:
-        made = pjrt.make_plugin_client(name, library)
+        made = pjrt.make_plugin_client(name, library, processes())
     except Exception as error:
         raise DeviceError(f"the PJRT plugin for {name!r} at {library} does not start: {error}.") from error
     if not made.devices():

@@ -40,6 +40,8 @@ __all__ = [
     "buffer_to_dlpack",
     "callback_target",
     "custom_call_targets",
+    "distributed_client",
+    "distributed_service",
     "dlpack_to_buffer",
     "jaxlib_version",
     "make_cpu_client",
@@ -81,9 +83,32 @@ def result_handler(aval: Any, sharding: Any, committed: bool) -> Any:
     return _jax.array_result_handler(aval, sharding, committed, *_CHECKS)
 
 
-def make_cpu_client(num_devices: int) -> Any:
-    """A client for the host with this many devices, which share its cores."""
-    return xla_client.make_cpu_client(num_devices=num_devices)
+def make_cpu_client(num_devices: int, processes: Any = None) -> Any:
+    """A client for the host with this many devices, which share its cores.
+
+    Args:
+        num_devices: of this process.
+        processes: how it is one of several (`mycc.lowering.distributed.Processes`); they exchange data over TCP.
+    """
+    if processes is None:
+        return xla_client.make_cpu_client(num_devices=num_devices)
+    return xla_client.make_cpu_client(
+        num_devices=num_devices,
+        distributed_client=processes.client,
+        node_id=processes.index,
+        num_nodes=processes.count,
+        collectives=_jax.make_gloo_tcp_collectives(processes.client),
+    )
+
+
+def distributed_service(address: str, count: int, **timeouts: int) -> Any:
+    """The service by which processes find each other; it lives as long as the object."""
+    return _jax.get_distributed_runtime_service(address, count, **timeouts)
+
+
+def distributed_client(address: str, index: int, **options: Any) -> Any:
+    """A client of that service, for process ``index``."""
+    return _jax.get_distributed_runtime_client(address, index, **options)
 
 
 def callback_target(platform: str) -> str | None:
@@ -117,12 +142,13 @@ def custom_call_targets() -> frozenset[str]:
     )
 
 
-def make_plugin_client(name: str, library: str) -> Any:
+def make_plugin_client(name: str, library: str, processes: Any = None) -> Any:
     """A client of a PJRT plugin, loaded from a shared library.
 
     Args:
         name: the platform that the plugin provides (``cuda``, ``tpu``, ...).
         library: path of the plugin's shared library.
+        processes: as of `make_cpu_client`.
 
     Raises:
         XlaRuntimeError: the library cannot be loaded, or finds no device.
@@ -138,9 +164,11 @@ def make_plugin_client(name: str, library: str) -> Any:
     options: dict[str, Any] = {}
     if name == "cuda":
         options = dict(xla_client.generate_pjrt_gpu_plugin_options())
+        if processes is not None:
+            options |= {"node_id": processes.index, "num_nodes": processes.count}
         if c_api is not None:
             _register_cuda_kernels(c_api)
-    return xla_client.make_c_api_client(name, options, None)
+    return xla_client.make_c_api_client(name, options, None if processes is None else processes.client)
 
 
 # The plugin's own loader finds these only on the system's library path; the wheels put them elsewhere.

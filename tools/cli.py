@@ -18,6 +18,7 @@ _COMMANDS = {
     "opt": "run passes on a StableHLO module",
     "trace": "run a script and show what it compiles to",
     "run": "run a StableHLO module on arrays",
+    "run-distributed": "run a script in several processes that compute together",
     "passes": "list the passes with their options",
     "devices": "list the devices",
 }
@@ -80,7 +81,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name != wanted:
             continue
         # Importing only the command that runs keeps `mycc devices` from loading the passes.
-        module = import_module(f"mycc.tools.{name}")
+        module = import_module(f"mycc.tools.{name.replace('-', '_')}")
         module.add_arguments(command)
         command.add_argument("--debug", action="store_true", help="show Python tracebacks")
         command.set_defaults(run=module.run)
