@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from mycc.callbacks import call_from_program
+from mycc.drawing import visualize_array_sharding, visualize_sharding
 from mycc.lowering.checks import Mode, mode
 from mycc.lowering.dispatch import check
 from mycc.source import user_line
 
-__all__ = ["callback", "nans", "print"]
+__all__ = ["callback", "nans", "print", "visualize_array_sharding", "visualize_sharding"]
 
 
 def callback(callback: Callable[..., Any], *args: Any, ordered: bool = False, **kwargs: Any) -> None:

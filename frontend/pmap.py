@@ -107,7 +107,7 @@ def pmap(
         def outs(callee: Callee) -> list[Spec]:
             return [_spec(axis, aval.ndim, a) for aval, a in zip(callee.out_avals, found[-1], strict=True)]
 
-        return over_mesh(frame, name, function, mesh, leaves, ins, outs)
+        return over_mesh(frame, name, function, mesh, leaves, ins, outs, check=False)
 
     functools.update_wrapper(mapped, fun)
     compiled = jit(mapped, static_argnums=static, donate_argnums=donate_argnums)

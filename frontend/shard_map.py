@@ -16,6 +16,7 @@ from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.shardings import Mesh, NamedSharding, PartitionSpec
+from mycc.passes.varying import varying
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
 from mycc.types import abstractify
@@ -24,7 +25,12 @@ __all__ = ["over_mesh", "placed", "shard_map"]
 
 
 def shard_map(
-    f: Callable[..., Any] | None = None, *, mesh: Mesh, in_specs: Any, out_specs: Any
+    f: Callable[..., Any] | None = None,
+    *,
+    mesh: Mesh,
+    in_specs: Any,
+    out_specs: Any,
+    check_vma: bool = True,
 ) -> Callable[..., Any]:
     """Map a function over the parts of arrays that the devices of a mesh hold.
 
@@ -38,12 +44,14 @@ def shard_map(
         in_specs: a `PartitionSpec` for all arguments, or a tuple with one, or a pytree of them whose structure is a
             prefix of the argument's, for each.
         out_specs: the same for the results.
+        check_vma: refuse results that may differ over an axis that their out-spec does not name.
 
     Returns:
         A function of whole arrays, which can be differentiated, batched, and compiled. Without ``f``, a decorator.
 
     Raises:
-        ShardingError: (the returned function) a spec names no axis of the mesh, or a dimension does not divide.
+        ShardingError: (the returned function) a spec names no axis of the mesh, a dimension does not divide, or a
+            result is not seen to be the same on all devices where its out-spec says so.
         TreeError: (the returned function) specs do not match what they are for.
 
     Example:
@@ -55,7 +63,9 @@ def shard_map(
         Array(6., dtype=float32)
     """
     if f is None:
-        return functools.partial(shard_map, mesh=mesh, in_specs=in_specs, out_specs=out_specs)
+        return functools.partial(
+            shard_map, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=check_vma
+        )
     if not callable(f):
         raise TypeError(f"{user_line()}: shard_map takes a function, got {type(f).__name__}")
     if not isinstance(mesh, Mesh):
@@ -76,7 +86,9 @@ def shard_map(
             results = callee.out_tree.unflatten(list(callee.out_avals))
             return _specs(name, mesh, "out_specs", out_specs, results, callee.out_avals)
 
-        return over_mesh(frame, name, lambda parts: f(*tree.unflatten(parts)), mesh, leaves, ins, outs)
+        return over_mesh(
+            frame, name, lambda parts: f(*tree.unflatten(parts)), mesh, leaves, ins, outs, check_vma
+        )
 
     functools.update_wrapper(mapped, f)
     compiled = jit(mapped)
@@ -99,6 +111,7 @@ def over_mesh(
     leaves: Sequence[Any],
     ins: Sequence[Spec],
     outs: Callable[[Callee], list[Spec]],
+    check: bool,
 ) -> Any:
     """Build a manual computation.
 
@@ -110,6 +123,7 @@ def over_mesh(
         leaves: whole arrays.
         ins: how each is split.
         outs: gives how each result is, once they are known.
+        check: whether results are to be seen to be the same over the axes that they are replicated over.
     """
     around: Frame | None = frame
     while around is not None:
@@ -122,13 +136,15 @@ def over_mesh(
     wholes = [abstractify(leaf) for leaf in leaves]
     parts = [part_of(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
     callee = trace_function(frame, function, name, parts, kind="manual", axes=dict(mesh.shape))
-    trace = frame.trace
+    trace, out_specs = frame.trace, outs(callee)
+    if check:
+        _check_same(name, mesh, trace.module, callee, ins, out_specs)
     trace.meshes[mesh] = None
     with building(frame):
         operands = callee.operands(frame, [frame.lift(x, a) for x, a in zip(leaves, wholes, strict=True)])
         everywhere = [((),) * len(v.type.shape) for v in operands[len(leaves) :]]
         symbol = mesh_symbol(trace.module, list(mesh.shape.items()), trace.names)
-        operation = Manual(symbol, dict(mesh.shape), (*ins, *everywhere), tuple(outs(callee)))
+        operation = Manual(symbol, dict(mesh.shape), (*ins, *everywhere), tuple(out_specs))
         results = operation.build(callee.function.symbol, operands, callee.function.results)
     frame.effects |= callee.function.effects
     made = [
@@ -136,6 +152,24 @@ def over_mesh(
         for value, part in zip(results, callee.out_avals, strict=True)
     ]
     return callee.out_tree.unflatten(made)
+
+
+def _check_same(
+    name: str, mesh: Mesh, module: Any, callee: Callee, ins: Sequence[Spec], outs: Sequence[Spec]
+) -> None:
+    """Refuse results that may differ over an axis that they are replicated over."""
+    given = [frozenset(axis for axes in spec for axis in axes) for spec in ins]
+    found = varying(module, callee.function.symbol, [*given, *[frozenset[str]()] * len(callee.captured)])
+    for i, (axes, spec, aval) in enumerate(zip(found, outs, callee.out_avals, strict=True)):
+        wrong = [
+            a for a in mesh.axis_names if a in axes and mesh.shape[a] > 1 and all(a not in s for s in spec)
+        ]
+        if wrong:
+            raise ShardingError(
+                f"{user_line()}: shard_map of {name}: result leaf {i}, parts {aval}, may differ over {', '.join(wrong)}, which "
+                f"its out-spec does not name; reduce it (mycc.lax.psum(x, {wrong[0]!r})), name the axis in out_specs, or pass "
+                "check_vma=False if all devices are known to return the same"
+            )
 
 
 def _specs(name: str, mesh: Mesh, what: str, specs: Any, values: Any, avals: Any) -> list[Spec]:

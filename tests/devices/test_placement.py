@@ -175,3 +175,20 @@ def test_bad_input(mesh: Mesh, case: str) -> None:
     with pytest.raises(kind) as raised:
         run(mesh)
     assert re.search(message, str(raised.value)), raised.value
+
+
+def test_pictures(mesh: Mesh, x: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+    mycc.debug.visualize_array_sharding(mycc.device_put(x, NamedSharding(mesh, P("y", "x"))))
+    assert capsys.readouterr().out == (
+        "┌───────┬───────┬───────┬───────┐\n"
+        "│ CPU 0 │ CPU 2 │ CPU 4 │ CPU 6 │\n"
+        "├───────┼───────┼───────┼───────┤\n"
+        "│ CPU 1 │ CPU 3 │ CPU 5 │ CPU 7 │\n"
+        "└───────┴───────┴───────┴───────┘\n"
+    )
+    mycc.debug.visualize_sharding((8,), NamedSharding(mesh, P("y")))
+    assert capsys.readouterr().out.splitlines()[1] == "│ CPU 0,2,4,6 │ CPU 1,3,5,7 │"
+    with pytest.raises(
+        ValueError, match=r"test_placement.py:\d+: arrays of one or two dimensions can be drawn, not of 3"
+    ):
+        mycc.debug.visualize_sharding((8, 2, 2), NamedSharding(mesh, P()))

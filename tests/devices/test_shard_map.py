@@ -174,6 +174,61 @@ def test_data_parallel_training_exchanges_little(mesh: Mesh) -> None:
     assert len(re.findall(r"all-reduce\(", text)) <= 3
 
 
+CHECKED: dict[str, tuple[bool, Callable[[Any], Any]]] = {
+    "psum": (True, lambda v: lax.psum(v, "x")),
+    "gathered": (True, lambda v: lax.all_gather(v, "x", tiled=True)[:2]),
+    "constant": (True, lambda v: mnp.zeros_like(v)),
+    "carry that stays the same": (
+        True,
+        lambda v: lax.fori_loop(
+            0, 3, lambda i, c: (c[0] + lax.psum(c[1], "x"), c[1] * 2), (mnp.zeros_like(v), v)
+        )[0],
+    ),
+    "branch": (
+        True,
+        lambda v: lax.cond(lax.psum(v.sum(), "x") > 0, lambda w: w, lambda w: -w, lax.psum(v, "x")),
+    ),
+    "jitted": (True, lambda v: mycc.jit(lambda w: lax.psum(w, "x"))(v)),
+    "value and gradient": (
+        True,
+        lambda v: mycc.value_and_grad(lambda w: lax.psum((w * w).sum(), "x"))(v)[0] + mnp.zeros_like(v),
+    ),
+    "nothing": (False, lambda v: v),
+    "index": (False, lambda v: mnp.zeros_like(v) + lax.axis_index("x")),
+    "ring": (False, lambda v: lax.ppermute(lax.psum(v, "x"), "x", RING)),
+    "other axis": (False, lambda v: lax.psum(v, "y")),
+    "carry that differs": (
+        False,
+        lambda v: lax.fori_loop(0, 3, lambda i, c: (c[0] + c[1], c[1] * 2), (mnp.zeros_like(v), v))[0],
+    ),
+    "trips that differ": (
+        False,
+        lambda v: lax.while_loop(
+            lambda c: c[0] < v.sum(), lambda c: (c[0] + 1, c[1] * 2), (mnp.float64(0), lax.psum(v, "x"))
+        )[1],
+    ),
+    "choice that differs": (
+        False,
+        lambda v: lax.cond(v.sum() > 0, lambda w: w, lambda w: -w, lax.psum(v, "x")),
+    ),
+    "gradient": (False, lambda v: mycc.grad(lambda w: lax.psum((w * w).sum(), "x"))(v)),
+}
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_replicated_results_are_checked(mesh: Mesh, square: Matrix, name: str) -> None:
+    same, function = CHECKED[name]
+    mapped = mycc.shard_map(function, mesh=mesh, in_specs=P("x"), out_specs=P())
+    if same:
+        assert mapped(square).shape[1] == 16
+        return
+    with pytest.raises(
+        mycc.ShardingError, match=r"test_shard_map.py:\d+: .* may differ over x, .* check_vma=False"
+    ):
+        mapped(square)
+    mycc.shard_map(function, mesh=mesh, in_specs=P("x"), out_specs=P(), check_vma=False)(square)
+
+
 # ---- pmap ----------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,98 @@
+"""Over which mesh axes values may differ: what tells whether devices return the same.
+
+Each operation's results vary with its operands, but for named collectives: those that gather or reduce make a value the
+same along their axis, those that exchange make it differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from mycc.dialects import transform
+from mycc.dialects.mlir import ir
+from mycc.passes.symbols import Symbols, callees, captures
+
+__all__ = ["varying"]
+
+Axes: TypeAlias = frozenset[str]
+
+_SAME = frozenset({"mycc.psum", "mycc.pmax", "mycc.pmin", "mycc.all_gather"})
+_DIFFERENT = frozenset({"mycc.axis_index", "mycc.ppermute", "mycc.all_to_all", "mycc.psum_scatter"})
+_BRANCHES = frozenset({"stablehlo.case", "stablehlo.if"})
+_CALLS = frozenset({"func.call", "stablehlo.composite"})
+
+
+def varying(module: ir.Module, symbol: str, arguments: Sequence[Axes]) -> list[Axes]:
+    """The axes over which each result of a function may differ.
+
+    Args:
+        module: the module.
+        symbol: the function.
+        arguments: the axes over which each argument differs.
+    """
+    return _Analysis(Symbols(module)).function(symbol, tuple(arguments))
+
+
+class _Analysis:
+    def __init__(self, symbols: Symbols) -> None:
+        self.symbols = symbols
+        self.known: dict[tuple[str, tuple[Axes, ...]], list[Axes]] = {}
+
+    def function(self, symbol: str, arguments: tuple[Axes, ...]) -> list[Axes]:
+        key = (symbol, arguments)
+        if key not in self.known:
+            # Rules may refer to themselves.
+            everything = frozenset[str]().union(*arguments)
+            self.known[key] = [everything] * len(self.symbols.types(symbol)[1])
+            self.known[key] = self.block(self.symbols.block(symbol), arguments, {})
+        return self.known[key]
+
+    def block(self, block: ir.Block, arguments: Sequence[Axes], around: dict[ir.Value, Axes]) -> list[Axes]:
+        """What a block's terminator returns."""
+        found = dict(around)
+        found.update(zip(block.arguments, arguments, strict=True))
+        for each in block.operations:
+            op = each.operation
+            operands = [found[value] for value in op.operands]
+            if not len(op.results):
+                return operands
+            found.update(zip(op.results, self.results(op, operands, found), strict=True))
+        return []
+
+    def results(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
+        target = transform.target_of(op)
+        axis = transform.axis_name_of(op)
+        if axis is not None and target in _SAME:
+            return [operands[0] - {axis}]
+        if axis is not None and target in _DIFFERENT:
+            return [frozenset[str]().union({axis}, *operands)]
+        if op.name in _CALLS:
+            return self.function(callees(op)[0], tuple(operands))
+        if op.name == "stablehlo.while":
+            return self.loop(op, operands, found)
+        if op.name in _BRANCHES:
+            branches = [self.block(region.blocks[0], [], found) for region in op.regions]
+            return [operands[0].union(*(branch[i] for branch in branches)) for i in range(len(op.results))]
+        everything = frozenset[str]().union(*operands, *(found[v] for v in captures(op)))
+        kept = self.primals(op, operands)
+        return [*kept, *[everything] * (len(op.results) - len(kept))]
+
+    def primals(self, op: ir.Operation, operands: list[Axes]) -> list[Axes]:
+        """Of a derivative the function's own results, which come first."""
+        found = transform.match(op)
+        if found is None or found.kind not in ("jvp", "vjp", "linearize"):
+            return []
+        count = len(self.symbols.types(found.callee)[0])
+        return self.function(found.callee, tuple(operands[:count]))
+
+    def loop(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
+        """A carry differs where what it starts from does, or what the body returns, or when the loop ends."""
+        carry = operands
+        while True:
+            (ends,) = self.block(op.regions[0].blocks[0], carry, found)
+            body = self.block(op.regions[1].blocks[0], carry, found)
+            new = [old | returned | ends for old, returned in zip(carry, body, strict=True)]
+            if new == carry:
+                return carry
+            carry = new
