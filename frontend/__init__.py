@@ -29,7 +29,7 @@ from mycc.dialects.errors import (
 from mycc.export import export
 from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
-from mycc.jacobian import hessian, jacfwd, jacrev
+from mycc.jacobian import hessian, jacfwd, jacobian, jacrev
 from mycc.jit import jit
 from mycc.remat import checkpoint, remat
 from mycc.stages import ShapeDtypeStruct, eval_shape
@@ -72,6 +72,7 @@ __all__ = [
     "hessian",
     "io_callback",
     "jacfwd",
+    "jacobian",
     "jacrev",
     "jit",
     "jvp",
@@ -85,16 +86,28 @@ __all__ = [
     "remat",
     "scipy",
     "tree",
+    "tree_util",
     "value_and_grad",
     "vjp",
     "vmap",
 ]
 
 if TYPE_CHECKING:
-    from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, tree
+    from mycc import ad_checkpoint, checkpoint_policies, debug, lax, nn, numpy, random, scipy, tree, tree_util
 
 _MODULES = frozenset(
-    {"ad_checkpoint", "checkpoint_policies", "debug", "lax", "nn", "numpy", "random", "scipy", "tree"}
+    {
+        "ad_checkpoint",
+        "checkpoint_policies",
+        "debug",
+        "lax",
+        "nn",
+        "numpy",
+        "random",
+        "scipy",
+        "tree",
+        "tree_util",
+    }
 )
 
 
