@@ -42,7 +42,7 @@ from mycc.dialects.errors import (
 from mycc.export import export
 from mycc.foreign import from_stablehlo
 from mycc.gradient import grad, value_and_grad
-from mycc.jacobian import hessian, jacfwd, jacrev
+from mycc.jacobian import hessian, jacfwd, jacobian, jacrev
 from mycc.jit import jit
 from mycc.pmap import pmap
 from mycc.remat import checkpoint, remat
@@ -92,6 +92,7 @@ __all__ = [
     "hessian",
     "io_callback",
     "jacfwd",
+    "jacobian",
     "jacrev",
     "jit",
     "jvp",
@@ -115,6 +116,7 @@ __all__ = [
     "sharding",
     "tree",
     "shard_map",
+    "tree_util",
     "value_and_grad",
     "vjp",
     "vmap",
@@ -133,6 +135,7 @@ if TYPE_CHECKING:
         scipy,
         sharding,
         tree,
+        tree_util,
     )
 
 _MODULES = frozenset(
@@ -148,6 +151,7 @@ _MODULES = frozenset(
         "scipy",
         "sharding",
         "tree",
+        "tree_util",
     }
 )
 

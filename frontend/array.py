@@ -121,6 +121,10 @@ class Array:
         """The device that holds the data."""
         return buffers.device_of(self._concrete("device")._data)
 
+    def devices(self) -> set[Any]:
+        """The devices that hold the data."""
+        return {self.device}
+
     @property
     def sharding(self) -> Sharding:
         """How the data is spread over devices."""
@@ -265,8 +269,16 @@ class Array:
         """A copy on another device; this array if it is there already."""
         return Array(buffers.copy_to_device(self._concrete("to_device()")._data, device))
 
-    def __dlpack__(self, **options: Any) -> Any:
-        return dlpack.to_dlpack(self._concrete("DLPack export")._data, **options)
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        impl = self._concrete("DLPack export")._data
+        return dlpack.to_dlpack(impl, stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return dlpack.dlpack_device(self._concrete("DLPack export")._data)
@@ -454,9 +466,9 @@ class Array:
         """An iterator over the elements."""
         return iter(self.ravel())
 
-    def reshape(self, *shape: Any) -> Array:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Array:
         """As `mycc.numpy.reshape`; the shape as a tuple or as several integers."""
-        return _numpy.reshape(self, shape[0] if len(shape) == 1 else shape)
+        return _numpy.reshape(self, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
     def transpose(self, *axes: Any) -> Array:
         """As `mycc.numpy.transpose`; the axes as a tuple or as several integers."""

@@ -19,7 +19,7 @@ from mycc.trace import Frame
 from mycc.types import abstractify
 from mycc.vmap import vmap
 
-__all__ = ["hessian", "jacfwd", "jacrev"]
+__all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
 
 
 def jacfwd(
@@ -66,6 +66,9 @@ def jacrev(
     return _jacobian(fun, argnums, has_aux, holomorphic, reverse=True)
 
 
+jacobian = jacrev
+
+
 def hessian(
     fun: Callable[..., Any],
     argnums: int | Sequence[int] = 0,
@@ -91,7 +94,7 @@ def _jacobian(
     positions = (int(argnums),) if isinstance(argnums, SupportsIndex) else tuple(argnums)
 
     @functools.wraps(fun)
-    def jacobian(*args: Any, **kwargs: Any) -> Any:
+    def derivative(*args: Any, **kwargs: Any) -> Any:
         chosen = [args[i] for i in positions]
         _check(name, fun, chosen, holomorphic, "argument")
 
@@ -113,7 +116,7 @@ def _jacobian(
 
         return in_trace(f"{name}_{name_of(fun)}", body)
 
-    return jacobian
+    return derivative
 
 
 def _check(name: str, fun: Callable[..., Any], trees: Sequence[Any], holomorphic: bool, what: str) -> None:

@@ -100,7 +100,14 @@ def run(
             except XlaRuntimeError:
                 # Once more, for the error that says which argument is to blame.
                 return known.finished(known.executable.run(glance[1], user_line))
-    entry, data = _looked_up(key, function, operands, args, kwargs)
+    try:
+        entry, data = _looked_up(key, function, operands, args, kwargs)
+    except (TypeError, ValueError):
+        numbers = _options_as_numbers(operands, args, kwargs)
+        if numbers is None:
+            raise
+        glance = None
+        entry, data = _looked_up(key, function, operands, *numbers)
     if glance is not None:
         with _lock:
             if len(_quick) >= _CAPACITY:
@@ -199,6 +206,29 @@ def _looked_up(
                 _entries.pop(next(iter(_entries)))
             _entries[signature] = entry
     return entry, [x._data for x in arrays]
+
+
+def _options_as_numbers(
+    operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """The arguments with the numbers of arrays that stand in options, as in ``x.reshape(n)``; None if none do."""
+    names = list(operands)
+    found = []
+
+    def option(arg: Any) -> Any:
+        if type(arg) in (tuple, list):
+            return type(arg)(option(part) for part in arg)
+        # A vector without sign is a random key, and no shape.
+        if isinstance(arg, _ARRAYS) and (arg.ndim == 0 or arg.dtype.kind == "i"):
+            found.append(arg)
+            return arg.tolist()
+        return arg
+
+    plain = tuple(
+        arg if operands[names[min(i, len(names) - 1)]] else option(arg) for i, arg in enumerate(args)
+    )
+    named = {name: arg if operands.get(name) else option(arg) for name, arg in kwargs.items()}
+    return (plain, named) if found else None
 
 
 def _scalar_flags(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mycc.dialects.errors import TreeError
 from mycc.lowering import pjrt
@@ -46,6 +46,7 @@ GetAttrKey: Any = pjrt.pytree.GetAttrKey
 FlattenedIndexKey: Any = pjrt.pytree.FlattenedIndexKey
 
 Children = tuple[Iterable[Any], Hashable]
+Class = TypeVar("Class", bound=type)
 
 
 def _new_registry(name: str) -> Any:
@@ -123,9 +124,22 @@ def is_node(cls: type) -> bool:
     return bool(registry.is_node(cls))
 
 
-def keystr(path: Sequence[Any]) -> str:
-    """A path as Python would write the access: ``['layers'][0].weight``."""
-    return "".join(map(str, path))
+def keystr(path: Sequence[Any], *, simple: bool = False, separator: str = "") -> str:
+    """A path as Python would write the access: ``['layers'][0].weight``.
+
+    Args:
+        path: keys, as `flatten_with_path` gives them.
+        simple: whether to write the keys alone, as in ``layers/0/weight``.
+        separator: what stands between them.
+    """
+    return separator.join(map(_key_alone if simple else str, path))
+
+
+def _key_alone(key: Any) -> str:
+    for name in ("key", "idx", "name"):
+        if hasattr(key, name):
+            return str(getattr(key, name))
+    return str(key)
 
 
 def register_node(
@@ -157,8 +171,8 @@ def register_node(
 
 
 def register_dataclass(
-    cls: type, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] | None = None
-) -> None:
+    cls: Class, data_fields: Sequence[str] | None = None, meta_fields: Sequence[str] | None = None
+) -> Class:
     """Makes instances of a dataclass, or of any class with such attributes and constructor, nodes.
 
     Args:
@@ -167,17 +181,20 @@ def register_dataclass(
             ``__init__`` and is not marked ``field(metadata={"static": True})``.
         meta_fields: the fields that belong to the structure; hashable and comparable.
 
+    Returns:
+        The class, so that this can decorate it.
+
     Raises:
         TypeError: fields are left out and the class is no dataclass, or a field that ``__init__`` needs is
             in neither list.
         TreeError: the class is registered already.
 
     Example:
-        >>> @dataclasses.dataclass
+        >>> @register_dataclass
+        ... @dataclasses.dataclass
         ... class Layer:
         ...     weight: float
         ...     name: str = dataclasses.field(metadata={"static": True})
-        >>> register_dataclass(Layer)
         >>> flatten(Layer(1.0, "first"))[0]
         [1.0]
     """
@@ -205,11 +222,13 @@ def register_dataclass(
             target.register_dataclass_node(cls, list(data_fields), list(meta_fields))
         except ValueError as error:
             raise TreeError(f"{cls.__qualname__} is registered as a pytree node already") from error
+    return cls
 
 
-def register_static(cls: type) -> None:
-    """Makes instances of a class nodes without leaves: part of the structure, compared by ``==``."""
+def register_static(cls: Class) -> Class:
+    """Makes instances of a class nodes without leaves: part of the structure, compared by ``==``. Returns the class."""
     register_node(cls, lambda instance: ((), instance), lambda instance, _children: instance)
+    return cls
 
 
 def _ordered_keys(tree: Any) -> Children:

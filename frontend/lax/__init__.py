@@ -102,7 +102,8 @@ from mycc.lax.indexing import (
     scatter_mul,
     scatter_sub,
 )
-from mycc.lax.loops import fori_loop, map, scan, while_loop
+from mycc.lax.loops import fori_loop, scan, while_loop
+from mycc.lax.mapping import map
 from mycc.lax.other import (
     optimization_barrier,
     stop_gradient,

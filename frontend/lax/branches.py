@@ -29,9 +29,16 @@ __all__ = ["cond", "switch"]
 
 Value: TypeAlias = ir.Value
 _INT32 = np.dtype(np.int32)
+_NOTHING = object()
 
 
-def cond(pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+def cond(
+    pred: ArrayLike,
+    true_fun: Callable[..., Any],
+    false_fun: Callable[..., Any],
+    *operands: Any,
+    operand: Any = _NOTHING,
+) -> Any:
     """Run one of two functions, chosen by a scalar at run time.
 
     Args:
@@ -39,6 +46,7 @@ def cond(pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[...,
         true_fun: called on the operands if ``pred`` holds.
         false_fun: called on them otherwise; gives results of the same structure, shapes and dtypes.
         operands: pytrees of arrays.
+        operand: the only operand, by name.
 
     Returns:
         The results of the chosen function.
@@ -52,6 +60,7 @@ def cond(pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[...,
         >>> mycc.lax.cond(True, lambda x: x + 1.0, lambda x: x, 1.0)
         Array(2., dtype=float32, weak_type=True)
     """
+    operands = _all_operands("cond", operands, operand)
     aval = abstractify(pred)
     if aval.shape != ():
         raise TransformError(
@@ -67,19 +76,31 @@ def cond(pred: ArrayLike, true_fun: Callable[..., Any], false_fun: Callable[...,
     return in_trace(f"cond_{name_of(true_fun)}", body)
 
 
-def switch(index: ArrayLike, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+def _all_operands(name: str, operands: tuple[Any, ...], operand: Any) -> tuple[Any, ...]:
+    if operand is _NOTHING:
+        return operands
+    if operands:
+        raise TypeError(f"{user_line()}: {name} takes operands by position or one by name, not both")
+    return (operand,)
+
+
+def switch(
+    index: ArrayLike, branches: Sequence[Callable[..., Any]], *operands: Any, operand: Any = _NOTHING
+) -> Any:
     """Run one of several functions, chosen by an integer scalar at run time.
 
     Args:
         index: a scalar; clamped to the branches there are.
         branches: functions of the operands, whose results agree in structure, shapes and dtypes.
         operands: pytrees of arrays.
+        operand: the only operand, by name.
 
     Example:
         >>> import mycc
         >>> mycc.lax.switch(1, [lambda x: x, lambda x: -x], 2.0)
         Array(-2., dtype=float32, weak_type=True)
     """
+    operands = _all_operands("switch", operands, operand)
     aval = abstractify(index)
     if aval.shape != () or aval.dtype.kind not in "iu":
         raise TransformError(f"{user_line()}: switch needs an integer scalar index, got {aval}")

@@ -3,13 +3,13 @@ silently."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from mycc.api import lift, wrap
-from mycc.array import Array
 from mycc.dialects.mlir import ir
 from mycc.dtypes import kind_of
 from mycc.emit import operand
@@ -116,15 +116,17 @@ def static_shape(name: str, shape: int | Sequence[int]) -> tuple[int, ...]:
 
     Raises:
         TypeError: a size is no integer.
+        ConcretizationError: a size is traced, and its number is not known.
         ValueError: a size is negative.
     """
-    sizes: tuple[Any, ...] = (shape,) if isinstance(shape, int) else tuple(shape)
+    scalar = isinstance(shape, int) or getattr(shape, "ndim", None) == 0
+    sizes: tuple[Any, ...] = (shape,) if scalar else tuple(shape)  # type: ignore[arg-type]
     for size in sizes:
-        if isinstance(size, Array) or not hasattr(size, "__index__"):
+        if not hasattr(size, "__index__"):
             raise TypeError(
                 f"{user_line()}: {name} got a shape with the size {size!r}; sizes are static Python integers"
             )
-    found = tuple(int(size) for size in sizes)
+    found = tuple(operator.index(size) for size in sizes)
     if any(size < 0 for size in found):
         raise ValueError(f"{user_line()}: {name} got the shape {found}, which has a negative size")
     return found

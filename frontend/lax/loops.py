@@ -1,4 +1,4 @@
-"""`while_loop`, `fori_loop`, `scan`, `map`.
+"""`while_loop`, `fori_loop`, `scan`.
 
 Bodies are traced as functions of the carry; what they use from around them becomes an operand of the call
 inside the region. Called on concrete arrays outside of a trace, each is one compiled program.
@@ -20,13 +20,15 @@ from mycc.dialects.types import element_type, tensor
 from mycc.differentiation import in_trace
 from mycc.emit import convert, lifted
 from mycc.function import Callee, building, name_of, trace_function
+from mycc.jit import jit
+from mycc.lax.blocks import rows_at_once, steps_in_blocks
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, mlir_type
 from mycc.types import ArrayLike, abstractify, promote
 
-__all__ = ["fori_loop", "map", "scan", "while_loop"]
+__all__ = ["fori_loop", "leading_size", "scan", "while_loop"]
 
 Value: TypeAlias = ir.Value
 _INT32 = np.dtype(np.int32)
@@ -179,6 +181,7 @@ def fori_loop(
     body_fun: Callable[[Any, Any], Any],
     init_val: Any,
     *,
+    unroll: int | bool | None = None,
     checkpoints: int | None = None,
 ) -> Any:
     """Apply a function to an index and a carry, for each index from ``lower`` up to ``upper``, exclusive.
@@ -191,7 +194,12 @@ def fori_loop(
         upper: the end, an integer scalar.
         body_fun: ``(index, carry) -> carry``.
         init_val: the first carry, a pytree of arrays.
+        unroll: how many steps a trip of the loop makes, as in `scan`; for ends that are Python numbers.
         checkpoints: how many carries reverse mode keeps at most, as in `while_loop`.
+
+    Raises:
+        TransformError: an end is no integer scalar, or the carry changes its type.
+        ValueError: ``unroll`` is given and an end is an array.
 
     Example:
         >>> import mycc
@@ -205,6 +213,8 @@ def fori_loop(
         )
     dtype, _ = promote(bounds)
     counter = AbstractValue((), dtype)
+    if unroll is not None and unroll is not False:
+        return _unrolled_fori(lower, upper, body_fun, init_val, unroll, dtype)
 
     slots = _slots("fori_loop", checkpoints)
 
@@ -229,12 +239,31 @@ def fori_loop(
     return in_trace(f"fori_{name_of(body_fun)}", body)
 
 
+def _unrolled_fori(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init: Any, unroll: int | bool, dtype: Any
+) -> Any:
+    if not all(isinstance(end, (int, np.integer)) for end in (lower, upper)):
+        raise ValueError(
+            f"{user_line()}: fori_loop with unroll needs ends that are Python numbers, since the trips must be "
+            "counted while tracing; drop unroll"
+        )
+
+    def step(carry: tuple[Any, Any], _: None) -> tuple[Any, None]:
+        i, x = carry
+        return (i + 1, body_fun(i, x)), None
+
+    first = np.full((), lower, dtype)
+    (_, result), _ = scan(step, (first, init), None, max(int(upper) - int(lower), 0), unroll=unroll)
+    return result
+
+
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
+    unroll: int | bool = 1,
 ) -> tuple[Any, Any]:
     """Run over the leading dimension of arrays with a carry, and stack what each step gives.
 
@@ -244,6 +273,7 @@ def scan(
         xs: a pytree of arrays with one leading dimension in common, or None.
         length: the number of steps, needed only if ``xs`` has no arrays.
         reverse: whether to run from the last step to the first; results stay in the order of ``xs``.
+        unroll: how many steps a trip of the loop makes; True for all of them, without a loop.
 
     Returns:
         The last carry, and the ``y``s stacked along a new leading dimension.
@@ -257,16 +287,24 @@ def scan(
         >>> mycc.lax.scan(lambda c, x: (c + x, c), 0, mnp.arange(4))
         (Array(6, dtype=int32), Array([0, 0, 1, 3], dtype=int32))
     """
-    steps = _length(xs, length)
+    steps = leading_size(xs, length)
+    size = rows_at_once("scan", "unroll", unroll, steps)
 
     def body(frame: Frame) -> Any:
+        if size > 1:
+            return _unrolled(frame, f, init, xs, steps, reverse, size)
         return _scan(frame, f, init, xs, steps, reverse)
 
     carry, ys = in_trace(f"scan_{name_of(f)}", body)
     return carry, ys
 
 
-def _length(xs: Any, given: int | None) -> int:
+def leading_size(xs: Any, given: int | None) -> int:
+    """How many rows the arrays of a tree have, or the given number if there are none.
+
+    Raises:
+        TransformError: they differ, or there is neither.
+    """
     sizes: dict[int, str] = {}
     for path, leaf in pytrees.flatten_with_path(xs)[0]:
         shape = abstractify(leaf).shape
@@ -283,6 +321,21 @@ def _length(xs: Any, given: int | None) -> int:
     if not sizes:
         raise TransformError(f"{user_line()}: scan needs arrays in xs, or a length")
     return next(iter(sizes))
+
+
+def _unrolled(
+    frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, reverse: bool, size: int
+) -> Any:
+    leaves, xs_tree = pytrees.flatten(xs)
+    init_leaves, tree = pytrees.flatten(init)
+    x_avals = [_row(abstractify(leaf)) for leaf in leaves]
+    avals, _ = _scan_body(frame, f, tree, [abstractify(leaf) for leaf in init_leaves], xs_tree, x_avals)
+    with building(frame):
+        start = [Tracer(frame, lifted(x, a), a) for x, a in zip(init_leaves, avals, strict=True)]
+        rows = [Tracer(frame, frame.lift(leaf), abstractify(leaf)) for leaf in leaves]
+    return steps_in_blocks(
+        jit(f), tree.unflatten(start), xs_tree.unflatten(rows), length, size, reverse, scan
+    )
 
 
 def _scan(frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, reverse: bool) -> Any:
@@ -374,19 +427,3 @@ def _scan_body(
     raise TransformError(
         f"{user_line()}: scan: the carry of {name} changes its type: {changed}; convert it (astype) in the body or before the loop"
     )
-
-
-def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """Apply a function to each element along the leading dimension, one after the other.
-
-    Args:
-        f: from an element (or a pytree of them) to a result.
-        xs: a pytree of arrays with one leading dimension in common.
-
-    Example:
-        >>> import mycc, mycc.numpy as mnp
-        >>> mycc.lax.map(lambda x: x * x, mnp.arange(3))
-        Array([0, 1, 4], dtype=int32)
-    """
-    _, ys = scan(lambda _, x: ((), f(x)), (), xs)
-    return ys

@@ -113,10 +113,8 @@ class ScalarType(type):
 
 
 def _same(own: np.dtype[Any], other: Any) -> Any:
-    try:
-        return own == np.dtype(other)
-    except TypeError:
-        return False
+    # NumPy's own comparison takes what names no dtype for unequal; its constructor raises.
+    return own == other
 
 
 def _scalar_type(name: str, source: Any) -> Any:

@@ -44,6 +44,7 @@ Value: TypeAlias = ir.Value
 def _triangle(shape: tuple[int, ...], k: int, direction: str) -> Value:
     """Where ``row + k <direction> column`` in the last two of the dimensions."""
     type_ = tensor(shape[-2:], element_type(INT32))
+    k = max(-shape[-2], min(k, shape[-1]))
     rows = ops.add(ops.iota(type_, 0), ops.full(type_, k)) if k else ops.iota(type_, 0)
     mask = ops.compare(direction, rows, ops.iota(type_, 1))
     return ops.broadcast_in_dim(mask, shape, (len(shape) - 2, len(shape) - 1))
@@ -254,7 +255,9 @@ def fill_diagonal(a: ArrayLike, val: ArrayLike, wrap: bool = False, *, inplace: 
 
 
 @operation
-def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> list[Array]:
+def meshgrid(
+    *xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: str = "xy"
+) -> tuple[Array, ...]:
     """Grids of coordinates from vectors of them.
 
     Args:
@@ -287,7 +290,7 @@ def meshgrid(*xi: ArrayLike, copy: bool = True, sparse: bool = False, indexing: 
         shape = tuple(n if d == place or not sparse else 1 for d, n in enumerate(whole))
         spread = ops.broadcast_in_dim(ops.reshape(value, (aval.size,)), shape, (place,))
         results.append(wrap(spread, AbstractValue(shape, aval.dtype, aval.weak_type)))
-    return results
+    return tuple(results)
 
 
 @operation

@@ -63,11 +63,11 @@ class _NamespaceInfo:
 
         return default_device()
 
-    def devices(self) -> list[Any]:
+    def devices(self) -> tuple[Any, ...]:
         """The devices there are."""
         from mycc.device import devices
 
-        return list(devices())
+        return tuple(devices())
 
     def default_dtypes(self, *, device: Any = None) -> dict[str, np.dtype[Any]]:
         """The dtypes that creation functions use."""

@@ -11,6 +11,7 @@ import numpy as np
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
+from mycc.dialects.errors import ConcretizationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of
 from mycc.emit import broadcast, convert
@@ -89,6 +90,8 @@ def _pairs(name: str, given: Any, ndim: int) -> list[tuple[int, int]]:
     try:
         widths = np.broadcast_to(np.asarray(given), (ndim, 2))
         return [(operator.index(a), operator.index(b)) for a, b in widths.tolist()]
+    except ConcretizationError:
+        raise
     except (TypeError, ValueError):
         raise ValueError(
             f"{user_line()}: pad got {name}={given!r}; it takes an integer, a pair, or a pair for each of "

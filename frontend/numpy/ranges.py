@@ -15,7 +15,7 @@ from mycc.dialects.types import element_type, tensor
 from mycc.emit import convert, operands
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.creation import ON_HOST, cast, made, on_device
-from mycc.numpy.support import BOOL, FLOAT32, as_dtype, is_inexact
+from mycc.numpy.support import BOOL, FLOAT32, as_dtype, index_of, is_inexact
 from mycc.source import user_line
 from mycc.trace import current
 from mycc.types import ArrayLike, DTypeLike, abstractify, promote
@@ -139,6 +139,7 @@ def linspace(
 def _spaced(
     start: ArrayLike, stop: ArrayLike, num: int, endpoint: bool, dtype: DTypeLike | None, axis: int
 ) -> tuple[Array, Array]:
+    num = index_of("linspace", "num", num)
     if num < 0:
         raise ValueError(f"{user_line()}: linspace got num={num}; it cannot be negative")
     avals = [abstractify(start), abstractify(stop)]

@@ -133,33 +133,45 @@ def _round_integers(x: Value, aval: AbstractValue, decimals: int) -> Value:
 
 
 def _floor_divide_integers(x: Value, y: Value) -> Value:
+    """The floor of the quotients; zero where the divisor is zero, as in NumPy."""
     quotient = ops.div(x, y)
-    if kind_of(dtype_of(x.type)) == "u":
-        return quotient
     zero = ops.full_like(x, 0)
-    inexact = ops.compare("NE", ops.rem(x, y), zero)
-    opposite = ops.compare("NE", ops.compare("LT", x, zero), ops.compare("LT", y, zero))
-    return ops.sub(quotient, ops.convert(ops.and_(inexact, opposite), ops.element_of(x)))
+    if kind_of(dtype_of(x.type)) != "u":
+        below = ops.and_(ops.compare("NE", ops.rem(x, y), zero), _opposite(x, y))
+        quotient = ops.sub(quotient, ops.convert(below, ops.element_of(x)))
+    return ops.select(ops.compare("EQ", y, zero), zero, quotient)
+
+
+def _opposite(x: Value, y: Value) -> Value:
+    """Whether exactly one of two numbers is negative."""
+    zero = ops.full_like(x, 0)
+    return ops.compare("NE", ops.compare("LT", x, zero), ops.compare("LT", y, zero))
 
 
 def _remainder(x: Value, y: Value) -> Value:
     """The remainder with the sign of the divisor; StableHLO's has that of the dividend."""
     rest = ops.rem(x, y)
-    if kind_of(dtype_of(x.type)) == "u":
-        return rest
     zero = ops.full_like(x, 0)
-    opposite = ops.compare("NE", ops.compare("LT", rest, zero), ops.compare("LT", y, zero))
-    wrong = ops.and_(opposite, ops.compare("NE", rest, zero))
+    kind = kind_of(dtype_of(x.type))
+    if kind != "f":
+        # As in NumPy; StableHLO leaves it open.
+        rest = ops.select(ops.compare("EQ", y, zero), zero, rest)
+    if kind == "u":
+        return rest
+    wrong = ops.and_(_opposite(rest, y), ops.compare("NE", rest, zero))
     return ops.select(wrong, ops.add(rest, y), rest)
 
 
 def _floor_divide_floats(x: Value, y: Value) -> Value:
-    rest = _remainder(x, y)
+    # The remainder towards zero is finite for an infinite divisor, where that of the floor is not.
+    rest = ops.rem(x, y)
     quotient = ops.div(ops.sub(x, rest), y)
     # x - rest is a multiple of y but for rounding, so the quotient is next to an integer.
     rounded = ops.round_even(quotient)
+    below = ops.and_(ops.compare("NE", rest, ops.full_like(x, 0)), _opposite(x, y))
+    floor = ops.sub(rounded, ops.convert(below, ops.element_of(x)))
     by_zero = ops.compare("EQ", y, ops.full_like(y, 0))
-    return ops.select(by_zero, ops.div(x, y), ops.select(ops.is_finite(quotient), rounded, quotient))
+    return ops.select(by_zero, ops.div(x, y), ops.select(ops.is_finite(quotient), floor, quotient))
 
 
 @operation

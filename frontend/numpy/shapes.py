@@ -12,9 +12,10 @@ import numpy as np
 from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
+from mycc.dialects.errors import ConcretizationError
 from mycc.emit import broadcast
 from mycc.lowering.abstract import AbstractValue
-from mycc.numpy.support import Axis, Shape, axes_of, axis_of, shape_of
+from mycc.numpy.support import Axis, Shape, axes_of, axis_of, index_of, shape_of
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
 
@@ -80,11 +81,15 @@ def reshape(a: ArrayLike, shape: Shape, order: str = "C", *, copy: bool | None =
 def _completed(aval: AbstractValue, shape: Any) -> tuple[int, ...]:
     try:
         given = [operator.index(shape)]
+    except ConcretizationError:
+        raise
     except TypeError:
         given = []
         for n in shape:
             try:
                 given.append(operator.index(n))
+            except ConcretizationError:
+                raise
             except TypeError:
                 raise TypeError(f"{user_line()}: reshape takes a shape of integers, got {shape!r}") from None
     if given.count(-1) == 1:
@@ -123,9 +128,9 @@ def expand_dims(a: ArrayLike, axis: int | Sequence[int]) -> Array:
         An array of more dimensions.
     """
     aval = abstractify(a)
-    count = 1 if isinstance(axis, (int, np.integer)) else len(tuple(axis))
-    ndim = len(aval.shape) + count
-    new = axes_of("expand_dims", axis, ndim)
+    axes = axis if isinstance(axis, (tuple, list)) else (index_of("expand_dims", "axis", axis),)
+    ndim = len(aval.shape) + len(axes)
+    new = axes_of("expand_dims", axes, ndim)
     sizes = iter(aval.shape)
     return shaped(a, tuple(1 if d in new else next(sizes) for d in range(ndim)))
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mycc.dialects import ops
+from mycc.dialects.errors import ConcretizationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import element_type, tensor
 from mycc.dtypes import as_dtype as named_dtype
@@ -24,6 +25,7 @@ __all__ = [
     "as_dtype",
     "axes_of",
     "axis_of",
+    "index_of",
     "inexact_dtype",
     "inexact_operands",
     "is_complex",
@@ -96,17 +98,33 @@ def shape_of(name: str, shape: Any) -> tuple[int, ...]:
     """
     try:
         sizes: tuple[int, ...] = (operator.index(shape),)
+    except ConcretizationError:
+        raise
     except TypeError:
         try:
             sizes = tuple(operator.index(n) for n in shape)
+        except ConcretizationError:
+            raise
         except TypeError:
-            raise TypeError(
-                f"{user_line()}: {name} takes a shape of integers, got {shape!r}; sizes must be known "
-                "while tracing"
-            ) from None
+            raise TypeError(f"{user_line()}: {name} takes a shape of integers, got {shape!r}") from None
     if any(n < 0 for n in sizes):
         raise ValueError(f"{user_line()}: {name} got the shape {sizes}; sizes cannot be negative")
     return sizes
+
+
+def index_of(name: str, option: str, value: Any) -> int:
+    """An option that is an integer.
+
+    Raises:
+        ConcretizationError: it is traced, and its number is not known.
+        TypeError: it is no integer.
+    """
+    try:
+        return operator.index(value)
+    except ConcretizationError:
+        raise
+    except TypeError:
+        raise TypeError(f"{user_line()}: {name} takes an integer {option}, got {value!r}") from None
 
 
 def axis_of(name: str, axis: Any, ndim: int) -> int:
@@ -116,10 +134,7 @@ def axis_of(name: str, axis: Any, ndim: int) -> int:
         AxisError: (a ValueError and an IndexError) there is no such axis.
         TypeError: it is no integer.
     """
-    try:
-        index = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"{user_line()}: {name} takes an integer axis, got {axis!r}") from None
+    index = index_of(name, "axis", axis)
     if not -ndim <= index < ndim:
         raise np.exceptions.AxisError(
             f"{user_line()}: {name} got axis {index} for an array of {ndim} dimensions; "
@@ -141,6 +156,8 @@ def axes_of(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
         return (axis_of(name, axis, ndim),)
     try:
         entries = [operator.index(axis)]
+    except ConcretizationError:
+        raise
     except TypeError:
         entries = list(axis)
     axes = tuple(sorted(axis_of(name, a, ndim) for a in entries))

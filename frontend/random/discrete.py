@@ -152,7 +152,9 @@ def _saturated(x: ArrayLike, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tu
 
 
 @operation
-def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None = None) -> Array:
+def categorical(
+    key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None = None, replace: bool = True
+) -> Array:
     """Indices drawn with probabilities proportional to ``exp(logits)``.
 
     Args:
@@ -160,9 +162,14 @@ def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None
         logits: unnormalized log probabilities, a float array.
         axis: the dimension whose indices are drawn.
         shape: of the result, which the shape of logits without ``axis`` broadcasts to; default: that shape.
+        replace: whether an index may be drawn several times; if not, the draws of one distribution, along the
+            leading dimensions of ``shape``, differ.
 
     Returns:
         An int32 array.
+
+    Raises:
+        ValueError: the shapes do not fit, or there are too few indices to draw without replacement.
     """
     value = key_value("categorical", key)
     numbers, aval = lift(logits)
@@ -174,6 +181,8 @@ def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None
     if np.broadcast_shapes(sizes, batch) != sizes:
         raise ValueError(f"{user_line()}: categorical got shape {sizes}, which {batch} does not broadcast to")
     extra = len(sizes) - len(batch)
+    if not replace:
+        return _distinct(value, numbers, aval, d, sizes[:extra], batch)
     drawn = [*sizes[extra:]]
     drawn.insert(d, aval.shape[d])
     spread = (*sizes[:extra], *drawn)
@@ -184,6 +193,28 @@ def categorical(key: Key, logits: ArrayLike, axis: int = -1, shape: Shape | None
     from mycc.lax.reductions import argmax
 
     return argmax(scores, d + extra)
+
+
+def _distinct(
+    key: Value, logits: Value, aval: AbstractValue, d: int, counts: tuple[int, ...], batch: tuple[int, ...]
+) -> Array:
+    """Indices drawn without replacement: those of the largest logits with Gumbel noise.
+
+    Source: Kool, van Hoof, Welling, "Stochastic Beams and Where to Find Them", 2019, section 2.
+    """
+    from mycc.lax.sorting import top_k
+
+    k = math.prod(counts)
+    if k > aval.shape[d]:
+        raise ValueError(
+            f"{user_line()}: categorical cannot draw {k} different indices of {aval.shape[d]}; use replace=True"
+        )
+    total = ops.add(gumbel_value(key, aval.shape, aval.dtype), logits)
+    last = [i for i in range(len(aval.shape)) if i != d] + [d]
+    scores = wrap(ops.transpose(total, last), AbstractValue((*batch, aval.shape[d]), aval.dtype))
+    found, _ = lift(top_k(scores, k)[1])
+    found = ops.transpose(found, [len(batch), *range(len(batch))])
+    return wrap(ops.reshape(found, (*counts, *batch)), AbstractValue((*counts, *batch), _INT32))
 
 
 # ---- Orders --------------------------------------------------------------------------------------

@@ -311,3 +311,11 @@ def test_structure_errors(call: Callable[[], Any], message: str) -> None:
 def test_no_branches() -> None:
     with pytest.raises(ValueError, match=HERE + "switch needs at least one branch"):
         lax.switch(0, [])
+
+
+def test_one_operand_by_name() -> None:
+    close(lax.cond(False, lambda x: x, lambda x: -x, operand=2.0), -2.0)
+    close(lax.cond(True, lambda _: 1.0, lambda _: 2.0, operand=None), 1.0)
+    close(lax.switch(1, [lambda x: x, lambda x: -x], operand=2.0), -2.0)
+    with pytest.raises(TypeError, match=HERE + "cond takes operands by position or one by name"):
+        lax.cond(True, lambda x: x, lambda x: x, 1.0, operand=2.0)

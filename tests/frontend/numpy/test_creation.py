@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -185,10 +187,62 @@ def test_files_and_text(tmp_path):
         (lambda: mnp.array([1], order="F"), ValueError, "order='F'"),
         (lambda: mnp.diag(mnp.ones((1, 1, 1))), ValueError, "one or two dimensions"),
         (lambda: mnp.meshgrid(mnp.ones(2), indexing="yx"), ValueError, "indexing='yx'"),
-        (lambda: mycc.jit(lambda n: mnp.zeros(n))(3), TypeError, "takes a shape of integers"),
+        (lambda: mycc.jit(lambda n: mnp.zeros(n))(3), mycc.ConcretizationError, "an index or a shape"),
         (lambda: mycc.jit(lambda n: mnp.arange(n))(3), mycc.ConcretizationError, "arange"),
     ],
 )
 def test_arguments_that_mean_nothing(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("number", [mnp.array, np.array, np.int64], ids=["mycc", "numpy", "scalar"])
+def test_arrays_as_sizes_and_axes(number: Any) -> None:
+    x, n = mnp.arange(6.0), number(3)
+    assert x.reshape(n, -1).shape == x.reshape((2, n))[:, :, None].squeeze(number(2)).T.shape == (3, 2)
+    assert mnp.tile(x, n).shape == (18,) and mnp.broadcast_to(1.0, (n,)).shape == (3,)
+    assert mnp.linspace(0, 1, n).shape == mnp.zeros(n).shape == mnp.pad(mnp.ones(1), number(1)).shape == (3,)
+    assert [part.shape for part in mnp.split(x, n)] == [(2,)] * 3
+    assert mnp.ones((2, 3)).sum(number(0)).shape == mycc.nn.one_hot(1, n).shape == (3,)
+    assert mycc.random.normal(mycc.random.key(0), (n,)).shape == (3,)
+    assert mycc.random.normal(mycc.random.PRNGKey(0), (n,)).shape == (3,)
+    assert mnp.zeros(np.array([2, 3])).shape == mnp.zeros(mnp.array([2, 3])).shape == (2, 3)
+    assert x.reshape(np.array([2, 3])).shape == x.reshape(mnp.array([2, 3])).shape == (2, 3)
+    # Under an eager derivative there are numbers, too.
+    assert (
+        float(mycc.grad(lambda a: a.reshape(mnp.array(3), -1).sum(mnp.argmax(mnp.ones(2)))[0])(x)[2]) == 1.0
+    )
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda n: mnp.zeros(n),
+        lambda n: mnp.ones((n, 2)),
+        lambda n: mnp.arange(6.0).reshape(n, -1),
+        lambda n: mnp.sum(mnp.ones((2, 2)), n),
+        lambda n: mnp.linspace(0, 1, n),
+        lambda n: mnp.pad(mnp.ones(2), n),
+        lambda n: mnp.expand_dims(mnp.ones(2), n),
+        lambda n: mycc.nn.one_hot(1, n),
+        lambda n: mycc.random.normal(mycc.random.key(0), (n,)),
+        lambda n: mnp.ones(6).reshape(mnp.array((2, 3)).prod()),
+    ],
+)
+def test_traced_sizes_and_axes_name_the_way_out(use: Any) -> None:
+    with pytest.raises(mycc.ConcretizationError, match=r"test_creation\.py:\d+: .*static_argnums"):
+        mycc.jit(use)(1)
+
+
+def test_diagonals_beyond_the_matrix() -> None:
+    for k in (-(2**40), -3, 4, 2**40):
+        np.testing.assert_array_equal(mnp.eye(3, 4, k), np.zeros((3, 4)))
+        np.testing.assert_array_equal(mnp.tri(3, 4, k), np.tri(3, 4, max(min(k, 9), -9)))
+
+
+def test_what_the_array_api_asks_for() -> None:
+    assert isinstance(mnp.meshgrid(mnp.ones(2), mnp.ones(3)), tuple)
+    assert isinstance(mnp.__array_namespace_info__().devices(), tuple)
+    x = mnp.arange(6)
+    np.testing.assert_array_equal(x.reshape(2, 3, order="F"), np.arange(6).reshape(2, 3, order="F"))
+    assert x.devices() == {x.device}

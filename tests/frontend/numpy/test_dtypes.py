@@ -158,3 +158,9 @@ def test_what_the_array_api_asks():
     assert mnp.ones(2).__array_namespace__() is mnp
     with pytest.raises(ValueError, match="the kind 'text'"):
         info.dtypes(kind="text")
+
+
+def test_what_names_no_dtype_differs_from_every_one() -> None:
+    for other in ("f4,f4", "a: b", "foo", object(), None, 3):
+        assert mnp.float32 != other
+    assert mnp.float32 == "float32" and mnp.float32 == np.float32 and mnp.bfloat16 == "bfloat16"

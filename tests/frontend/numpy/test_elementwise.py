@@ -211,3 +211,17 @@ def test_shapes_that_do_not_broadcast():
 def test_operands_of_the_wrong_kind(call, message):
     with pytest.raises(TypeError, match=message):
         call()
+
+
+def test_division_by_zero_and_infinity():
+    with np.errstate(all="ignore"):
+        for x, y in [
+            (INTS, np.zeros_like(INTS)),
+            (INTS.astype(np.uint8), np.uint8([0] * INTS.size)),
+            (
+                np.float32([3, -3, 3, -3, 0, np.inf, np.nan]),
+                np.float32([-np.inf, np.inf, np.inf, -np.inf, -np.inf, 2, np.inf]),
+            ),
+        ]:
+            np.testing.assert_array_equal(mnp.floor_divide(x, y), np.floor_divide(x, y))
+            np.testing.assert_array_equal(mnp.remainder(x, y), np.remainder(x, y))

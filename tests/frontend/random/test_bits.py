@@ -191,6 +191,24 @@ def test_one_hash_function_for_each_size() -> None:
     assert text.count("call @threefry_12(") == 3
 
 
+@pytest.mark.parametrize(
+    ("axis", "shape"), [(-1, (4, 3)), (-1, (2, 1, 3)), (0, (2, 5)), (-1, (3,)), (1, (5, 3))]
+)
+def test_categorical_without_replacement_as_in_jax(axis: int, shape: tuple[int, ...]) -> None:
+    jax = pytest.importorskip("jax")
+    logits = np.linspace(-2, 3, 15, dtype=np.float32).reshape(3, 5)
+    wanted = jax.random.categorical(jax.random.key(3), logits, axis, shape, replace=False)
+    got = random.categorical(random.key(3), logits, axis, shape, replace=False)
+    np.testing.assert_array_equal(got, wanted)
+    draws = np.sort(np.asarray(got), 0)
+    assert len(shape) == 1 or axis == 1 or (np.diff(draws, axis=0) > 0).all() or len(shape) == 3
+
+
+def test_too_many_draws_without_replacement() -> None:
+    with pytest.raises(ValueError, match="cannot draw 6 different indices of 5"):
+        random.categorical(random.key(3), np.zeros(5, np.float32), shape=(6,), replace=False)
+
+
 def main() -> None:
     import jax
 
