@@ -97,9 +97,7 @@ def _solve(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence
     return [tangent]
 
 
-def _tridiagonal_solve(
-    site: Site, tangents: list[Linear | None], wanted: Flags
-) -> Sequence[Linear | None]:
+def _tridiagonal_solve(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
     """``dx = A⁻¹ (db - dA x)`` (Giles 2008, 2.2.3), where row i of dA x is ``dl_i x_(i-1) + d_i x_i + u_i x_(i+1)``.
 
     The first number of the lower diagonal and the last one of the upper are not part of A.

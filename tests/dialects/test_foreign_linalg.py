@@ -136,7 +136,17 @@ def _numbers(rng: np.random.Generator, type_: ir.Type) -> Any:
     return np.asarray(x).astype(dtype)
 
 
-QUICK = ("cholesky", "eigh complex", "svd tall", "qr", "lu wide", "solve", "eig", "irfft2", "tridiagonal_solve")
+QUICK = (
+    "cholesky",
+    "eigh complex",
+    "svd tall",
+    "qr",
+    "lu wide",
+    "solve",
+    "eig",
+    "irfft2",
+    "tridiagonal_solve",
+)
 
 
 def some(names: Any, quick: Any) -> list[Any]:
