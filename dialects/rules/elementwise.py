@@ -8,6 +8,7 @@ Everything else is as in JAX 0.10.2; where a formula differs from JAX's, it is f
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Record, Site, Tangents, inactive, pointwise
+from mycc.dialects.record import Partial, Record, Site, Tangents, inactive, pointwise
 from mycc.dialects.types import dtype_of
 
 Value: TypeAlias = ir.Value
@@ -66,6 +67,8 @@ def divide_guarded(tangent: Value, denominator: Value) -> Value:
 
 def constant_splat(value: Value) -> Any | None:
     """The one number that a constant's elements are, seen through broadcasts; None if it is not known."""
+    if is_complex(value):
+        return None  # The bindings cannot read them.
     while isinstance(value.owner, ir.OpView | ir.Operation):
         name = value.owner.name
         if name == "stablehlo.broadcast_in_dim":
@@ -73,8 +76,9 @@ def constant_splat(value: Value) -> Any | None:
             continue
         if name != "stablehlo.constant":
             return None
-        attribute = ir.DenseElementsAttr(value.owner.attributes["value"])
-        return _number(attribute) if attribute.is_splat else None
+        attribute = value.owner.attributes["value"]
+        known = isinstance(attribute, ir.DenseElementsAttr) and attribute.is_splat
+        return _number(attribute) if known else None
     return None
 
 
@@ -99,6 +103,22 @@ def _subtract_forward(site: Site, tangents: Tangents) -> Tangents:
     if x is None or y is None:
         return [x if y is None else ops.neg(y)]
     return [ops.sub(x, y)]
+
+
+def _times(other: int) -> Partial:
+    """The product with the other operand, and with the greatest number where that is the constant infinity.
+
+    ``where(abs(x) == 1, x * inf, f(x))``, as the decomposed erf_inv has it, sends the product a zero cotangent,
+    and 0·inf would make it a NaN. The greatest number and not a choice by the tangent, which is not linear.
+    """
+
+    def partial(t: Value, s: Site) -> Value:
+        number = constant_splat(s.op.operands[other])
+        if number is not None and math.isinf(number):
+            return ops.mul(t, ops.full_like(t, math.copysign(float(limits(t).max), number)))
+        return ops.mul(t, s.operand(other))
+
+    return partial
 
 
 def _divide_by(t: Value, s: Site) -> Value:
@@ -228,8 +248,8 @@ RECORDS: tuple[Record, ...] = (
     pointwise("stablehlo.negate", _negated, oracle=np.negative, domain=(_REAL,), dtypes="fci"),
     pointwise(
         "stablehlo.multiply",
-        lambda t, s: ops.mul(t, s.y),
-        lambda t, s: ops.mul(t, s.x),
+        _times(1),
+        _times(0),
         oracle=np.multiply,
         domain=(_REAL, _REAL),
         dtypes="fciu",

@@ -16,9 +16,10 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Batched, BatchRule, Flags, Record, Site, structured
 from mycc.dialects.rules import decompositions
-from mycc.dialects.rules.linear_maps import Linear, TangentRule, rules
+from mycc.dialects.rules.linear_maps import Linear, TangentRule, rules, spread_columns
 from mycc.dialects.rules.triangular import batch_solve, cholesky_tangent, solve_tangent
 from mycc.dialects.transform import target_of
+from mycc.dialects.types import shape_of
 
 Value: TypeAlias = ir.Value
 
@@ -96,6 +97,54 @@ def _solve(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence
     return [tangent]
 
 
+def _tridiagonal_solve(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    """``dx = A⁻¹ (db - dA x)`` (Giles 2008, 2.2.3), where row i of dA x is ``dl_i x_(i-1) + d_i x_i + u_i x_(i+1)``.
+
+    The first number of the lower diagonal and the last one of the upper are not part of A.
+    """
+    if any(wanted[:3]):
+        raise UnsupportedOperationError(
+            f"{describe(site.op.location)}: cannot differentiate '{target_of(site.op)}': no rule for the factors of a "
+            "tridiagonal matrix is known here; only its solutions have one"
+        )
+    *diagonals, total = tangents
+    for shift, tangent in zip((1, 0, -1), diagonals, strict=True):
+        if tangent is None:
+            continue
+        moved = -_times_rows(tangent, _shifted(site.result(3), shift, -2))
+        total = moved if total is None else total + moved
+    if total is None:
+        return [None] * 5
+    lower, diagonal, upper = (site.operand(i) for i in range(3))
+
+    def solve(t: Value) -> Value:
+        return ops.rebuild(site.op, [lower, diagonal, upper, t]).results[3]
+
+    def pull(ct: Value) -> Value:
+        turned = [_shifted(upper, 1, -1), diagonal, _shifted(lower, -1, -1), ct]
+        return ops.rebuild(site.op, turned).results[3]
+
+    return [None, None, None, total.map(total.shape, solve, pull), None]
+
+
+def _times_rows(numbers: Linear, x: Value) -> Linear:
+    """The rows of matrices, (..., n, k), each times one of the numbers, (..., n)."""
+    shape = shape_of(x)
+    return numbers.map(
+        shape,
+        lambda t: ops.mul(spread_columns(t, shape[-1]), x),
+        lambda ct: ops.sum_(ops.mul(ct, x), [len(shape) - 1]),
+    )
+
+
+def _shifted(x: Value, by: int, dim: int) -> Value:
+    """Moved along a dimension, with zeros where nothing comes from."""
+    rank = len(shape_of(x))
+    low = [0] * rank
+    low[dim] = by
+    return ops.pad(x, ops.zero_of(x), low, [-n for n in low], [0] * rank)
+
+
 # ---- Records -------------------------------------------------------------------------------------
 
 
@@ -132,7 +181,6 @@ _HESSENBERG = _no_derivative("no rule for the Hessenberg form is known here" + _
 _TRIDIAGONAL = _no_derivative("no rule for the tridiagonal form is known here; differentiate eigh" + _STOP)
 _PIVOTED = _no_derivative("no rule for QR with pivots is known here; order the columns, then use qr")
 _APPLIED = _no_derivative("no rule for products with packed reflectors is known here; multiply by qr's Q")
-_BANDED = _no_derivative("no rule for tridiagonal systems is known here; use mycc.numpy.linalg.solve")
 
 RECORDS: tuple[Record, ...] = (
     *_family("potrf", _cholesky),
@@ -149,5 +197,5 @@ RECORDS: tuple[Record, ...] = (
     *_family("sytrd", _TRIDIAGONAL, complex_="hetrd"),
     *_family("geqp3", _PIVOTED),
     *_family("ormqr", _APPLIED, complex_="unmqr"),
-    *_family("gtsv", _BANDED),
+    *_family("gtsv", _tridiagonal_solve),
 )

@@ -246,6 +246,18 @@ CASES = [
         sampler((SHAPE, np.float64, 0.2, 2.0)),
         np.sqrt,
     ),
+    Case(
+        "power by a complex constant",
+        lambda z: ops.pow_(z, ops.constant(np.full(SHAPE, 2 - 0.5j))),
+        sampler((SHAPE, np.complex128, 0.2, 2.0)),
+        lambda z: z ** (2 - 0.5j),
+    ),
+    Case(
+        "product with a complex constant",
+        lambda z: ops.mul(ops.constant(np.full(SHAPE, 2 - 0.5j)), z),
+        sampler(C),
+        lambda z: z * (2 - 0.5j),
+    ),
     Case("mean of x and x", lambda x: ops.max_(x, x), sampler(F), lambda x: x),
 ]
 

@@ -73,6 +73,13 @@ CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
         lambda x: linalg.eig(x, compute_left_eigenvectors=True, enable_eigvec_derivs=True), (normal(3, 3),),
     ),
     "pinv": (jnp.linalg.pinv, (normal(4, 3),)),
+    "tridiagonal_solve": (
+        linalg.tridiagonal_solve, (RNG.normal(size=4), 4 + RNG.normal(size=4), RNG.normal(size=4), RNG.normal(size=(4, 2))),
+    ),
+    "tridiagonal_solve stack": (
+        linalg.tridiagonal_solve,
+        (normal(2, 3, kind=complex), 4 + RNG.normal(size=(2, 3)) + 0j, RNG.normal(size=(2, 3)) + 1j, normal(2, 3, 2, kind=complex)),
+    ),
     "expm of a cholesky factor": (lambda x: jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(squared(x)), True), x), (normal(3, 3),)),
     "fft": (jnp.fft.fft, (RNG.normal(size=(2, 5)) + 0j,)),
     "ifft2": (jnp.fft.ifft2, (RNG.normal(size=(2, 3, 4)) + 0j,)),
@@ -87,9 +94,6 @@ BATCHED_ONLY: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     "hessenberg": (linalg.hessenberg, (normal(4, 4),)),
     "tridiagonal": (lambda x: linalg.tridiagonal(hermitian(x)), (normal(3, 3),)),
     "pivoted qr": (lambda x: linalg.qr(x, pivoting=True, full_matrices=False), (normal(4, 3),)),
-    "tridiagonal_solve": (
-        linalg.tridiagonal_solve, (RNG.normal(size=3), 4 + RNG.normal(size=3), RNG.normal(size=3), RNG.normal(size=(3, 2))),
-    ),
     "gesvd": (lambda x: linalg.svd(x, full_matrices=False, algorithm=linalg.SvdAlgorithm.QR), (normal(4, 3),)),
 }  # fmt: skip
 
@@ -132,7 +136,17 @@ def _numbers(rng: np.random.Generator, type_: ir.Type) -> Any:
     return np.asarray(x).astype(dtype)
 
 
-QUICK = ("cholesky", "eigh complex", "svd tall", "qr", "lu wide", "solve", "eig", "irfft2")
+QUICK = (
+    "cholesky",
+    "eigh complex",
+    "svd tall",
+    "qr",
+    "lu wide",
+    "solve",
+    "eig",
+    "irfft2",
+    "tridiagonal_solve",
+)
 
 
 def some(names: Any, quick: Any) -> list[Any]:
@@ -181,7 +195,7 @@ def test_batching(name: str) -> None:
             np.testing.assert_allclose(got[i], expected, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["schur", "hessenberg", "tridiagonal", "pivoted qr", "tridiagonal_solve"])
+@pytest.mark.parametrize("name", ["schur", "hessenberg", "tridiagonal", "pivoted qr"])
 def test_what_has_no_derivative_says_so(name: str) -> None:
     from mycc import UnsupportedOperationError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from harness import Build, Case, Program, pullback_of
+from harness import Build, Case, Program, pullback_of, tangent_of
 
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
@@ -105,6 +105,33 @@ def test_a_guarded_pole_passes_no_nan_to_either_derivative() -> None:
             assert np.isfinite(outputs[position]).all(), name
         assert outputs[positions[0]][0] == 0, name
         assert outputs[positions[0]][1] != 0, name
+
+
+def test_an_infinity_with_the_sign_of_its_operand_behind_a_guard() -> None:
+    """JAX exports erf_inv as ``where(abs(x) == 1, x * inf, f(x))``; as it stands, inf times a zero cotangent is NaN."""
+
+    def build(infinity: float, turned: bool) -> Build:
+        def signed(x: Value) -> Value:
+            constant = ops.full_like(x, infinity)
+            pole = ops.mul(constant, x) if turned else ops.mul(x, constant)
+            return ops.select(ops.compare("EQ", ops.abs_(x), ops.full_like(x, 1)), pole, ops.mul(x, x))
+
+        return signed
+
+    points, ones = np.asarray([0.5, 1.0, -1.0, 0.0]), np.ones(4)
+    for infinity, turned in ((np.inf, False), (-np.inf, True)):
+        case = Case("signed infinity", build(infinity, turned), lambda rng: [points])
+        program = Program()
+        derived = pullback_of(case), pullback_of(pullback_of(case)), tangent_of(case)
+        operands = [points, ones], [points, ones, ones], [points, np.asarray([1.0, 0.0, 1.0, 0.0])]
+        first, second, ahead = (program.call(c, x)[0] for c, x in zip(derived, operands, strict=True))
+        outputs = program.run()
+        pole = outputs[first][1]
+        assert np.sign(pole) == np.sign(infinity)
+        assert abs(pole) > 1e300
+        np.testing.assert_array_equal(outputs[first], [1.0, pole, pole, 0.0])
+        np.testing.assert_array_equal(outputs[second], [2.0, 0.0, 0.0, 2.0])
+        np.testing.assert_array_equal(outputs[ahead], [1.0, 0.0, pole, 0.0])
 
 
 def test_a_cotangent_that_vanishes_keeps_its_second_derivative() -> None:
