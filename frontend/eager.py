@@ -15,7 +15,7 @@ from mycc.function import building, flatten_results
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import mode
-from mycc.lowering.compile import CompileSettings
+from mycc.lowering.settings import CompileSettings
 from mycc.passes.symbols import operations
 from mycc.source import user_line
 from mycc.stages import Compiled, Traced

@@ -16,10 +16,12 @@ from mycc.function import building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import mode
-from mycc.lowering.compile import CompileSettings, Executable, compile_module
+from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import several_devices
+from mycc.lowering.executable import Executable
 from mycc.lowering.pipelines import run_default
 from mycc.lowering.pjrt import XlaRuntimeError
+from mycc.lowering.settings import CompileSettings
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, leaked, tracing
 from mycc.types import abstractify

@@ -17,10 +17,12 @@ from mycc.function import building, flatten_results, name_of, result_aval
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.callbacks import HostFunction
-from mycc.lowering.compile import CompileSettings, Executable, compile_module
+from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import several_devices
 from mycc.lowering.dispatch import Compiled as Entry
+from mycc.lowering.executable import Executable
 from mycc.lowering.pipelines import check_expanded, run_default
+from mycc.lowering.settings import CompileSettings
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered

@@ -18,12 +18,13 @@ from typing import Any
 
 from mycc.dialects.errors import MyccError
 from mycc.dialects.mlir import ir
-from mycc.lowering import compile as _compile
+from mycc.lowering.compile import compile_module
+from mycc.lowering.settings import CompileSettings
 
 __all__ = ["assembly", "llvm_ir"]
 
 
-def llvm_ir(module: ir.Module, devices: Sequence[Any], options: _compile.CompileSettings) -> str:
+def llvm_ir(module: ir.Module, devices: Sequence[Any], options: CompileSettings) -> str:
     """The optimized LLVM IR of each kernel, one after the other.
 
     Raises:
@@ -36,7 +37,7 @@ def llvm_ir(module: ir.Module, devices: Sequence[Any], options: _compile.Compile
         return "\n".join(f"; kernel: {_kernel(path)}\n{path.read_text()}" for path in found)
 
 
-def assembly(module: ir.Module, devices: Sequence[Any], options: _compile.CompileSettings) -> str:
+def assembly(module: ir.Module, devices: Sequence[Any], options: CompileSettings) -> str:
     """The machine code of each kernel: PTX on CUDA, a disassembly of the object files on the CPU.
 
     Raises:
@@ -56,15 +57,13 @@ _NOTHING = "XLA generated no {} for this module: its operations all run in a lib
 
 
 @contextmanager
-def _dumped(
-    module: ir.Module, devices: Sequence[Any], options: _compile.CompileSettings
-) -> Iterator[pathlib.Path]:
+def _dumped(module: ir.Module, devices: Sequence[Any], options: CompileSettings) -> Iterator[pathlib.Path]:
     with tempfile.TemporaryDirectory(prefix="mycc-dump-") as folder:
         # Since jaxlib 0.12 the LLVM IR is dumped only for the emitters named by xla_dump_emitter_re.
         flags = (("xla_dump_to", folder), ("xla_dump_hlo_as_text", True), ("xla_dump_emitter_re", ".*"))
         overrides = (*options.env_option_overrides, *flags)
         dumping = dataclasses.replace(options, env_option_overrides=overrides, keep_module=False)
-        _compile.compile_module(module, devices=devices, options=dumping)
+        compile_module(module, devices=devices, options=dumping)
         yield pathlib.Path(folder)
 
 

@@ -1,51 +1,24 @@
-"""From a StableHLO module to something that runs: options, hand-off checks, the executable."""
+"""From a StableHLO module to a program that runs: checks, the hand-over to XLA."""
 
 from __future__ import annotations
 
 import io
-import json
-import re
-import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from mycc.dialects.errors import MyccError, PassError
-from mycc.dialects.leaving import long_call, park_if_leaving
+from mycc.dialects.errors import PassError
+from mycc.dialects.leaving import long_call
 from mycc.dialects.mlir import ir, make_context
 from mycc.dialects.types import dtype_of
 from mycc.lowering import callbacks, pjrt
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.buffers import copy_to_device
-from mycc.lowering.checks import Checks, instrument, mode
-from mycc.lowering.devices import sharding_of
+from mycc.lowering.checks import instrument, mode
+from mycc.lowering.executable import Executable
 from mycc.lowering.handover import check_handover
+from mycc.lowering.settings import DEFAULTS, CompileSettings, refused, xla_options
 from mycc.passes.symbols import copy_module
 
-__all__ = ["CompileSettings", "Executable", "check_handover", "compile_module", "deserialize", "explained"]
-
-Option = tuple[str, "str | bool | int | float"]
-
-
-@dataclass(frozen=True, slots=True)
-class CompileSettings:
-    """How XLA is to compile a module. Hashable, so that caches can be keyed by it.
-
-    Args:
-        env_option_overrides: XLA flags by name, without dashes: ``(("xla_cpu_enable_fast_math", True),)``.
-        tiny: the module holds a few operations and is to be compiled fast (an eager operation): the CPU
-            backend then skips its MLIR fusion emitters, which pay only for larger modules.
-        num_replicas: how many copies of the program run side by side; the devices left over for each are
-            its partitions, over which the module's ``sdy`` shardings spread the data.
-        keep_module: keep the module in the executable, for `Executable.llvm_ir` and `Executable.assembly`.
-    """
-
-    env_option_overrides: tuple[Option, ...] = ()
-    tiny: bool = False
-    num_replicas: int = 1
-    keep_module: bool = False
+__all__ = ["compile_module"]
 
 
 def compile_module(
@@ -53,7 +26,7 @@ def compile_module(
     *,
     devices: Sequence[Any],
     donated: Sequence[int] = (),
-    options: CompileSettings = CompileSettings(),
+    options: CompileSettings = DEFAULTS,
     out_avals: Sequence[AbstractValue] | None = None,
     committed: bool = True,
 ) -> Executable:
@@ -107,11 +80,6 @@ def compile_module(
     return Executable(loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks)
 
 
-# Flags of mycc's own that not every jaxlib in range has; those that this one refused.
-_OPTIONAL = frozenset({"xla_cpu_use_fusion_emitters", "xla_dump_emitter_re"})
-_refused: set[str] = set()
-
-
 def _compile_and_load(
     module: ir.Module,
     devices: Sequence[Any],
@@ -133,13 +101,11 @@ def _compile_and_load(
         try:
             with long_call():
                 return devices[0].client.compile_and_load(
-                    program, where, _xla_options(options, devices), **more
+                    program, where, xla_options(options, devices), **more
                 )
         except pjrt.XlaRuntimeError as error:
-            unknown = re.search(r"No such compile option: '(\w+)'", str(error))
-            if unknown is None or unknown.group(1) not in _OPTIONAL - _refused:
+            if not refused(error):
                 raise PassError(f"XLA cannot compile the module: {error}") from error
-            _refused.add(unknown.group(1))
 
 
 def _abstract(type_: ir.Type) -> AbstractValue:
@@ -156,309 +122,3 @@ def _mark_donated(entry: Any, donated: Sequence[int]) -> None:
                 named = {item.name: item.attr for item in marked[position]}
                 marked[position] = ir.DictAttr.get({**named, "jax.buffer_donor": ir.BoolAttr.get(True)})
         entry.arg_attrs = ir.ArrayAttr.get(marked)
-
-
-# Removing optimization barriers before fusion is XLA's CPU default, and would undo what mycc's fusion pass
-# decided; where a module has no barrier the pass does nothing, so it can always be off.
-_BARRIER_PASS = "cse_barrier_expander"
-_DISABLED_PASSES = "xla_disable_hlo_passes"
-
-
-def _xla_options(options: CompileSettings, devices: Sequence[Any]) -> Any:
-    count, replicas = len(devices), options.num_replicas
-    if count % replicas:
-        raise MyccError(f"{count} devices cannot be divided among {replicas} replicas; choose a divisor")
-    partitions = count // replicas
-    made = pjrt.CompileOptions()
-    made.num_replicas, made.num_partitions = replicas, partitions
-    assignment = np.array([device.id for device in devices]).reshape(replicas, partitions)
-    made.device_assignment = pjrt.DeviceAssignment.create(assignment)
-    build = made.executable_build_options
-    build.num_replicas, build.num_partitions = replicas, partitions
-    build.device_assignment = made.device_assignment
-    if partitions > 1:
-        build.use_spmd_partitioning = True
-        build.use_shardy_partitioner = True
-        build.allow_spmd_sharding_propagation_to_output = [True]
-    flags = dict(options.env_option_overrides)
-    disabled = flags.get(_DISABLED_PASSES)
-    flags[_DISABLED_PASSES] = f"{disabled},{_BARRIER_PASS}" if disabled else _BARRIER_PASS
-    if options.tiny and devices[0].platform == "cpu":
-        flags.setdefault("xla_cpu_use_fusion_emitters", False)
-    made.env_option_overrides = [(name, value) for name, value in flags.items() if name not in _refused]
-    return made
-
-
-class Executable:
-    """A compiled module, loaded on its devices.
-
-    Attributes:
-        loaded: jaxlib's LoadedExecutable.
-        in_avals: shapes and dtypes of the arguments.
-        out_avals: shapes, dtypes and weak types of the results.
-        devices: where it runs.
-        out_shardings: one sharding for each result.
-        handlers: what makes an ``ArrayImpl`` of each result.
-        functions: the Python functions that the program calls.
-        checks: what finds NaNs in its results; the last one then is for it alone.
-    """
-
-    __slots__ = (
-        "_module",
-        "checks",
-        "devices",
-        "functions",
-        "handlers",
-        "in_avals",
-        "loaded",
-        "options",
-        "out_avals",
-        "out_shardings",
-    )
-
-    def __init__(
-        self,
-        loaded: Any,
-        in_avals: Sequence[AbstractValue],
-        out_avals: Sequence[AbstractValue],
-        devices: Sequence[Any],
-        options: CompileSettings,
-        module: ir.Module | None = None,
-        committed: bool = True,
-        functions: Sequence[callbacks.HostFunction] = (),
-        checks: Checks | None = None,
-    ) -> None:
-        self.loaded = loaded
-        self.in_avals = list(in_avals)
-        self.out_avals = list(out_avals)
-        self.devices = tuple(devices)
-        self.options = options
-        self.functions = tuple(functions)
-        self.checks = checks
-        self._module = module
-        self.out_shardings = _out_shardings(loaded, self.out_avals, self.devices)
-        self.handlers = [
-            pjrt.result_handler(aval, sharding, committed)
-            for aval, sharding in zip(self.out_avals, self.out_shardings, strict=True)
-        ]
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether running it is no more than handing it to the runtime: it calls no Python function and checks nothing."""
-        return not self.functions and self.checks is None
-
-    @property
-    def is_persistable(self) -> bool:
-        """Whether another process could run it: one that calls Python functions of this process cannot be stored."""
-        return not self.functions
-
-    def execute(self, arguments: Sequence[Any]) -> list[Any]:
-        """Runs the program; returns at once, with buffers that fill when it is done.
-
-        One that calls Python functions has ended when this returns.
-
-        Args:
-            arguments: one ``ArrayImpl`` for each argument of ``main``, on this executable's devices.
-
-        Returns:
-            One ``ArrayImpl`` for each result, described by `out_avals`.
-
-        Raises:
-            XlaRuntimeError: a shape or dtype does not fit, or a buffer was deleted or donated.
-            NonFiniteError: a result has a NaN, and the program was compiled with checks.
-        """
-        park_if_leaving()
-        results: list[Any]
-        if not self.functions:
-            results = self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)
-        else:
-            with callbacks.running():
-                execution = self.loaded.execute_sharded(arguments, with_tokens=True)
-                end = execution.consume_token()
-                results = execution.consume_with_handlers(self.handlers)
-                end.block_until_ready()
-        return results if self.checks is None else self.checks.verify(arguments, results)
-
-    def place(self, arguments: Sequence[Any]) -> list[Any]:
-        """The arguments, those on another device copied to this executable's one device."""
-        return [copy_to_device(argument, self.devices[0]) for argument in arguments]
-
-    def run(self, arguments: Sequence[Any], line: Callable[[], str]) -> list[Any]:
-        """As `execute`, with the arguments put where they must be.
-
-        Args:
-            arguments: one ``ArrayImpl`` for each argument of ``main``.
-            line: gives the user's ``file:line``, for the error.
-
-        Raises:
-            MyccError: an argument was deleted or donated.
-            CallbackError: a Python function that the program calls has raised an exception.
-        """
-        data = self.place(arguments)
-        try:
-            return self.execute(data)
-        except pjrt.XlaRuntimeError as error:
-            raised = callbacks.failure(error, line) if self.functions else None
-            if raised is not None:
-                raise raised  # noqa: B904 (its cause is what the user's function raised)
-            raise explained(error, data, line) from error
-
-    def hlo_text(self) -> str:
-        """The HLO text after XLA's own passes."""
-        return str(self.loaded.get_hlo_text())
-
-    def llvm_ir(self) -> str:
-        """The optimized LLVM IR of every kernel, from a second compilation that dumps it.
-
-        Raises:
-            MyccError: the executable was compiled without ``keep_module``, or the backend dumps none.
-        """
-        from mycc.lowering.artifacts import llvm_ir
-
-        return llvm_ir(self._kept_module(), self.devices, self.options)
-
-    def assembly(self) -> str:
-        """The machine code of every kernel as text, from a second compilation that dumps it.
-
-        On the CPU the object files are disassembled with ``llvm-objdump`` or ``objdump``.
-
-        Raises:
-            MyccError: compiled without ``keep_module``, no disassembler on the path, or nothing dumped.
-        """
-        from mycc.lowering.artifacts import assembly
-
-        return assembly(self._kept_module(), self.devices, self.options)
-
-    def _kept_module(self) -> ir.Module:
-        if self._module is None:
-            raise MyccError(
-                "the executable did not keep its module; compile it with CompileSettings(keep_module=True)"
-            )
-        return self._module
-
-    def cost_analysis(self) -> dict[str, Any]:
-        """XLA's estimates for the whole program: ``flops``, ``bytes accessed``, ``transcendentals``, ..."""
-        return dict(self.loaded.cost_analysis())
-
-    def memory_stats(self) -> dict[str, int]:
-        """Bytes needed on each device: of arguments, outputs, aliased buffers, temporaries and code."""
-        stats = self.loaded.get_compiled_memory_stats()
-        names = ("argument", "output", "alias", "temp", "generated_code")
-        return {name: int(getattr(stats, f"{name}_size_in_bytes")) for name in names}
-
-    def serialize(self) -> bytes:
-        """The executable as bytes for `deserialize`; tied to this jaxlib, machine and number of devices.
-
-        Raises:
-            MyccError: the backend cannot serialize it, or it calls Python functions of this process.
-        """
-        if not self.is_persistable:
-            raise MyccError(
-                f"the executable calls the Python function '{self.functions[0].name}' of this process, and cannot be stored"
-            )
-        try:
-            payload = bytes(self.loaded.serialize())
-        except (pjrt.XlaRuntimeError, ValueError) as error:
-            raise MyccError(f"the backend cannot serialize this executable: {error}") from error
-        head = {
-            "jaxlib": pjrt.jaxlib_version,
-            "platform": self.devices[0].platform,
-            "devices": len(self.devices),
-            "in": [_to_json(aval) for aval in self.in_avals],
-            "out": [_to_json(aval) for aval in self.out_avals],
-        }
-        text = json.dumps(head).encode()
-        return _MAGIC + struct.pack("<Q", len(text)) + text + payload
-
-
-_MAGIC = b"mycc-exe-1"
-
-
-def deserialize(
-    data: bytes, *, devices: Sequence[Any], options: CompileSettings = CompileSettings()
-) -> Executable:
-    """Loads what `Executable.serialize` wrote, without compiling.
-
-    Args:
-        data: the bytes.
-        devices: where it is to run, as many and of the same platform as it was compiled for.
-        options: the options that it was compiled with.
-
-    Raises:
-        MyccError: not such bytes, or written by another jaxlib, platform or number of devices.
-    """
-    if not data.startswith(_MAGIC):
-        raise MyccError("these bytes are not an executable that mycc wrote")
-    start = len(_MAGIC) + 8
-    try:
-        (length,) = struct.unpack("<Q", data[len(_MAGIC) : start])
-        head = json.loads(data[start : start + length])
-    except (struct.error, ValueError) as error:
-        raise MyccError(f"these bytes are a damaged executable: {error}") from error
-    here = {"jaxlib": pjrt.jaxlib_version, "platform": devices[0].platform, "devices": len(devices)}
-    there = {key: head.get(key) for key in here}
-    if there != here:
-        raise MyccError(f"the executable was written for {there}, not for {here}; compile it again")
-    device_list = pjrt.DeviceList(tuple(devices))
-    try:
-        loaded = devices[0].client.deserialize_executable(
-            data[start + length :], device_list, _xla_options(options, devices)
-        )
-    except (pjrt.XlaRuntimeError, ValueError) as error:
-        raise MyccError(f"the executable cannot be loaded: {error}") from error
-    in_avals, out_avals = ([_from_json(entry) for entry in head[key]] for key in ("in", "out"))
-    return Executable(loaded, in_avals, out_avals, devices, options)
-
-
-def _to_json(aval: AbstractValue) -> list[Any]:
-    return [list(aval.shape), aval.dtype.name, aval.weak_type]
-
-
-def _from_json(entry: list[Any]) -> AbstractValue:
-    shape, name, weak_type = entry
-    return AbstractValue(tuple(shape), _dtype_named(name), weak_type)
-
-
-def _dtype_named(name: str) -> np.dtype[Any]:
-    import ml_dtypes
-
-    return np.dtype(getattr(ml_dtypes, name, name))
-
-
-def _out_shardings(loaded: Any, out_avals: Sequence[AbstractValue], devices: tuple[Any, ...]) -> list[Any]:
-    if len(devices) == 1:
-        return [sharding_of(devices[0])] * len(out_avals)
-    device_list = pjrt.DeviceList(devices)
-    found = loaded.get_output_shardings()
-    if found is None:
-        found = [pjrt.HloSharding.replicate().to_proto()] * len(out_avals)
-    return [_spread(device_list, op_sharding) for op_sharding in found]
-
-
-def _spread(device_list: Any, op_sharding: Any) -> Any:
-    sharding = pjrt.GSPMDSharding(device_list, op_sharding)
-    if not hasattr(sharding, "memory_kind"):
-        sharding.memory_kind = device_list.default_memory_kind
-    return sharding
-
-
-def explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:
-    """The error to raise for a failed execution: about the argument that is gone, where one is.
-
-    Args:
-        error: what the runtime raised.
-        data: the arguments.
-        line: gives the user's ``file:line``.
-    """
-    if "donated in the same call" in str(error):
-        return MyccError(
-            f"{line()}: an argument is donated (donate_argnums) and passed a second time in the same call; pass a "
-            "copy of it, or do not donate it"
-        )
-    gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
-    if not gone:
-        return error
-    return MyccError(
-        f"{line()}: argument leaf {gone[0]} was deleted, or donated to an earlier call (donate_argnums), and "
-        "has no data any more; keep a copy, or do not donate it"
-    )

@@ -17,8 +17,8 @@ from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, checks, pjrt
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.compile import Executable, explained
 from mycc.lowering.devices import several_devices
+from mycc.lowering.executable import Executable, explained
 from mycc.lowering.pytrees import dispatch_registry
 
 __all__ = ["TRACING", "Compiled", "check", "context", "make_dispatcher", "swap_context"]

@@ -91,23 +91,25 @@ class _Body:
         """With what the operation's regions capture, which comes last."""
         self.kinds: list[int] = []
         """Equal for operations that are alike but for where their operands come from."""
-        self.constants: dict[Value, ir.Operation] = {}
-        self.made: dict[Value, tuple[int, int]] = {}
-        """For each value the operation that makes it, and as which result."""
+        self.makers: list[list[tuple[int, int] | None]] = []
+        """For each operand the operation that makes it, and as which result; None for constants and arguments."""
+        # By the hash of the value, its address: to compare values is what costs.
+        self.constants: dict[int, ir.Operation] = {}
+        made: dict[int, tuple[int, int]] = {}
         known: dict[Any, int] = {}
         for each in block.operations:
             op = each.operation
             name, attributes = op.name, _attributes(op)
             if name == "stablehlo.constant" and attributes is not None:
-                self.constants[op.result] = op
+                self.constants[hash(op.result)] = op
                 continue
             operands = list(op.operands)
             try:
-                self.made[result := op.result] = len(self.ops), 0
+                made[hash(result := op.result)] = len(self.ops), 0
                 kind: tuple[Any, ...] = (name, attributes, result.type)
             except ValueError:  # none, or several
                 results = list(op.results)
-                self.made.update((result, (len(self.ops), n)) for n, result in enumerate(results))
+                made.update((hash(result), (len(self.ops), n)) for n, result in enumerate(results))
                 kind = (name, attributes, *[result.type for result in results])
             if may_have_regions(name):
                 around, regions = _regions(op)
@@ -118,6 +120,7 @@ class _Body:
                 number = known[kind] = len(self.kinds)
             self.ops.append(op)
             self.operands.append(operands)
+            self.makers.append([made.get(hash(value)) for value in operands])
             self.kinds.append(number)
 
     def rows(self) -> list[_Row]:
@@ -142,9 +145,7 @@ class _Body:
     def _live(self) -> list[int]:
         """Before each operation, how many values exist that it or a later one uses."""
         change = [0] * (len(self.ops) + 1)
-        last = {
-            self.made[v]: i for i, operands in enumerate(self.operands) for v in operands if v in self.made
-        }
+        last = {place: i for i, makers in enumerate(self.makers) for place in makers if place is not None}
         for (begin, _), end in last.items():
             change[begin + 1] += 1
             change[end + 1] -= 1
@@ -153,14 +154,14 @@ class _Body:
     def flow(self, start: int, period: int) -> list[Any]:
         """For each operand in a stretch its place there, or the constant, or the type of what comes from outside."""
         found: list[Any] = []
-        for operands in self.operands[start : start + period]:
+        for i in range(start, start + period):
+            operands = self.operands[i]
             found.append(len(operands))
-            for value in operands:
-                place = self.made.get(value)
+            for value, place in zip(operands, self.makers[i], strict=True):
                 if place is not None and place[0] >= start:
                     found.append((place[0] - start, place[1]))
-                elif value in self.constants:
-                    found.append(_attributes(self.constants[value]))
+                elif place is None and (constant := self.constants.get(hash(value))) is not None:
+                    found.append(_attributes(constant))
                 else:
                     found.append(value.type)
         return found
@@ -181,9 +182,10 @@ class _Body:
         columns: dict[tuple[Value, ...], int] = {}
         slots: dict[tuple[int, int], int] = {}
         for i in range(row.period):
-            for k, value in enumerate(self.operands[row.start + i]):
-                place = self.made.get(value)
-                if value in self.constants or (place is not None and place[0] >= row.start):
+            for k, place in enumerate(self.makers[row.start + i]):
+                if place is None and hash(self.operands[row.start + i][k]) in self.constants:
+                    continue
+                if place is not None and place[0] >= row.start:
                     continue
                 column = tuple(self.operands[start + i][k] for start in row.starts)
                 slots[i, k] = columns.setdefault(column, len(columns))
@@ -193,10 +195,9 @@ class _Body:
         """What is used outside of its stretch, as operation of the stretch and result."""
         stop = row.starts.stop
         found: set[tuple[int, int]] = set()
-        for i, operands in enumerate(self.operands[row.start :], row.start):
+        for i, makers in enumerate(self.makers[row.start :], row.start):
             begin = i - (i - row.start) % row.period if i < stop else stop
-            for value in operands:
-                place = self.made.get(value)
+            for place in makers:
                 if place is not None and row.start <= place[0] < min(begin, stop):
                     found.add(((place[0] - row.start) % row.period, place[1]))
         return sorted(found)
@@ -281,8 +282,8 @@ def _replace(symbols: Symbols, symbol: str, body: _Body, row: _Row) -> str:
             op = body.ops[row.start + i]
             operands = []
             for k, value in enumerate(body.operands[row.start + i]):
-                if value in body.constants and value not in values:
-                    values[value] = ops.rebuild(body.constants[value], []).result
+                if hash(value) in body.constants and value not in values:
+                    values[value] = ops.rebuild(body.constants[hash(value)], []).result
                 operands.append(arguments[slots[i, k]] if (i, k) in slots else values[value])
             copy = ops.rebuild(op, operands[: len(op.operands)])
             remap_captures(copy, dict(zip(body.operands[row.start + i], operands, strict=True)))

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -13,3 +14,8 @@ ROOT = Path(__file__).parent.parent
 pytest.register_assert_rewrite("harness", "emission", "nestings")
 
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+# What passes once passes everywhere. To look for new examples: pytest --hypothesis-profile=search.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("same")

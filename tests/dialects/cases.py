@@ -12,8 +12,9 @@ from mycc.dialects import ops, transform
 from mycc.dialects.mlir import context, ir, unknown
 from mycc.dialects.types import dtype_of, element_type, is_differentiable, tensor
 from mycc.lowering.buffers import put, to_numpy
-from mycc.lowering.compile import CompileSettings, compile_module
+from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import client
+from mycc.lowering.settings import CompileSettings
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
 from mycc.passes.pipeline import Pipeline

@@ -20,7 +20,8 @@ from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import context, hlo, ir, unknown
 from mycc.dialects.types import element_type, is_differentiable, tensor
 from mycc.lowering import pjrt
-from mycc.lowering.compile import CompileSettings, compile_module
+from mycc.lowering.compile import compile_module
+from mycc.lowering.settings import CompileSettings
 
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...]

@@ -13,9 +13,10 @@ from mycc.dialects.composites import match_composite, rename, restore
 from mycc.dialects.errors import TransformError
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import dtype_of
-from mycc.lowering.compile import CompileSettings, compile_module
+from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import devices
 from mycc.lowering.pipelines import run_default
+from mycc.lowering.settings import CompileSettings
 from mycc.passes.pipeline import Pipeline
 
 POINT = np.array([0.5, -1.0, 2.0])

@@ -240,7 +240,7 @@ def check_all(cases: list[Case]) -> None:
     check_batch(cases)
 
 
-@settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(st.lists(convolutions(), min_size=6, max_size=6))
 def test_any_convolution(cases: list[Case]) -> None:
     check_all(cases)

@@ -277,7 +277,7 @@ def test_an_empty_scatter() -> None:
     check_reverse([case])
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True)
+@settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(layouts(), st.sampled_from(["either", "mul", "squares"]))
 def test_any_dimension_numbers(layout: Layout, kind: str) -> None:
     case = scatter("any", layout, kind, False)
@@ -286,7 +286,7 @@ def test_any_dimension_numbers(layout: Layout, kind: str) -> None:
     check_reverse([case])
 
 
-@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate], derandomize=True)
+@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(layouts(), st.sampled_from(sorted(BODIES)), st.booleans())
 def test_known_bodies_with_any_dimension_numbers(layout: Layout, kind: str, unique: bool) -> None:
     case = scatter_case("any", layout, kind, unique)

@@ -188,7 +188,7 @@ some_layouts = st.lists(layouts(), min_size=COUNT, max_size=COUNT)
 some_kinds = st.lists(st.sampled_from(sorted(BODIES)), min_size=COUNT, max_size=COUNT)
 
 
-@settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(some_layouts, some_kinds, st.booleans())
 def test_dimension_numbers(found: list[Layout], kinds: list[str], unique: bool) -> None:
     check_all(of_layouts(found, kinds, unique))

@@ -258,7 +258,7 @@ def spectra(draw: Any) -> Case:
     return fft_case(shape, kind, sizes)
 
 
-@settings(max_examples=2, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=2, deadline=None, phases=[Phase.generate])
 @given(st.lists(st.one_of(systems(), spectra()), min_size=12, max_size=12))
 def test_shapes_and_flags(cases: list[Case]) -> None:
     check_values(cases)

@@ -67,7 +67,7 @@ def test_chosen(function: str, wrappers: tuple[str, ...]) -> None:
     check(function, wrappers, eager=True, jitted=True)
 
 
-@settings(max_examples=14, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=14, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(sorted(FUNCTIONS)),
     st.lists(st.sampled_from(sorted(WRAPPERS)), min_size=2, max_size=3).map(tuple),
@@ -81,7 +81,7 @@ def test_generated(function: str, wrappers: tuple[str, ...], eager: bool) -> Non
 RULES = ["forward_rule", "reverse_rule", "checkpointed", "solved", "rooted"]
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(RULES),
     st.lists(st.sampled_from(sorted(WRAPPERS)), min_size=2, max_size=3).map(tuple),

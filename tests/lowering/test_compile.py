@@ -13,8 +13,11 @@ from mycc.dialects.errors import MyccError, PassError
 from mycc.dialects.mlir import context, ir
 from mycc.lowering import buffers, pjrt
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.compile import CompileSettings, check_handover, compile_module, deserialize
+from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import default_device
+from mycc.lowering.executable import deserialize
+from mycc.lowering.handover import check_handover
+from mycc.lowering.settings import CompileSettings
 
 WAVE = """
 func.func @main(%a: tensor<64x64xf32>, %b: tensor<64x64xf32>) -> (tensor<64x64xf32>, tensor<64x64xf32>) {

@@ -63,7 +63,8 @@ import numpy as np
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.mlir import context, ir
 from mycc.lowering import buffers, dispatch
-from mycc.lowering.compile import CompileSettings, compile_module
+from mycc.lowering.compile import compile_module
+from mycc.lowering.settings import CompileSettings
 from mycc.lowering.devices import devices
 from mycc.lowering.pytrees import dispatch_registry
 

@@ -122,7 +122,7 @@ def test_errors_name_the_line() -> None:
         assert "test_fft.py" in str(info.value)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=3), st.sampled_from(NORMS), st.data())
 def test_round_trips(shape: list[int], norm: Any, data: Any) -> None:
     x = RNG.normal(size=shape)

@@ -304,7 +304,7 @@ def test_errors_name_the_line() -> None:
         assert "test_linalg.py" in str(info.value)
 
 
-@settings(max_examples=5, deadline=None, derandomize=True, phases=[Phase.generate])
+@settings(max_examples=5, deadline=None, phases=[Phase.generate])
 @given(st.lists(st.integers(0, 2), max_size=2), st.integers(1, 4), st.integers(1, 4), st.booleans())
 def test_shapes(lead: list[int], m: int, n: int, wide: bool) -> None:
     a = normal(*lead, m, n, kind=complex if wide else float)
