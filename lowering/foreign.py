@@ -23,12 +23,13 @@ from mycc.dialects.types import dtype_of, element_type, tensor, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
+from mycc.lowering.refine import open_shape, refine
 from mycc.lowering.sources import Source, parse_module, rename
 from mycc.lowering.trial import try_bytecode
 from mycc.passes.diagnostics import location_parts
 from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
-from mycc.passes.symbols import Symbols, callees, copy_module, may_have_regions, operations
+from mycc.passes.symbols import Symbols, callees, may_have_regions, operations
 
 __all__ = ["Parameter", "Program", "make_entry", "take_in"]
 
@@ -97,38 +98,10 @@ class Program:
         Raises:
             ModuleError: shapes inside depend on more than the arguments' shapes, or an assertion on them fails.
         """
-        module = copy_module(self.module)
-        entry = Symbols(module)["main"]
-        inputs = entry.attributes["function_type"].value.inputs
-        types = [
-            ir.RankedTensorType.get(s, t.element_type, loc=entry.location)
-            for s, t in zip(shapes, inputs, strict=True)
-        ]
-        passes = _REFINE.format(types=",".join(map(str, types)))
-        try:
-            Pipeline.parse(passes).run(module)
-        except ModuleError:
-            raise
-        except Exception as error:
-            raise ModuleError(
-                f"{self.name}: its shapes cannot be worked out for these arguments: {error}"
-            ) from None
+        module = refine(self.module, shapes, self.name)
         _check(self.name, module)
-        found = replace(self, module=module, static=not _open_shape(module))
-        if not found.static:
-            op = _open_shape(module)
-            assert op is not None
-            raise ModuleError(
-                f"{describe(op.location)}: the shape of '{op.name}' does not follow from the shapes of {self.name}'s "
-                "arguments; export the module with static shapes"
-            )
-        return replace(found, results=_described(module)[1])
-
-
-_REFINE = (
-    "builtin.module(stablehlo-refine-arguments{{types={types}}},stablehlo-refine-shapes,"
-    "func.func(stablehlo-canonicalize-dynamism),canonicalize,symbol-dce,normalize)"
-)
+        _check_operations(self.name, module)
+        return replace(self, module=module, static=True, results=_described(module)[1])
 
 
 def take_in(source: Source | ir.Module, function: str = "main", *, platform_index: int = 0) -> Program:
@@ -162,7 +135,7 @@ def _take_in(
     Pipeline.parse("builtin.module(symbol-dce)").run(module)
     _check(name, module)
     Pipeline([Normalize()]).run(module)
-    static = _open_shape(module) is None
+    static = open_shape(module) is None
     if static:
         _check_operations(name, module)
     parameters, results = _described(module)
@@ -395,16 +368,3 @@ def _check_target(op: ir.Operation) -> None:
             f"{describe(op.location)}: the custom call '{target}' is unknown here; export the module without it, or "
             "wrap it in a stablehlo.composite with a decomposition"
         )
-
-
-def _open_shape(module: ir.Module) -> ir.Operation | None:
-    """The first operation, or function, with a value whose shape is not known."""
-    for function in Symbols(module).functions.values():
-        for argument in function.regions[0].blocks[0].arguments:
-            if not argument.type.has_static_shape:
-                return function
-        for op in operations(function):
-            for result in op.results:
-                if isinstance(result.type, ir.RankedTensorType) and not result.type.has_static_shape:
-                    return op
-    return None
