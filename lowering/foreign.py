@@ -30,6 +30,7 @@ from mycc.passes.diagnostics import location_parts
 from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import Symbols, callees, may_have_regions, operations
+from mycc.passes.tokens import erase_tokens
 
 __all__ = ["Parameter", "Program", "make_entry", "take_in"]
 
@@ -43,6 +44,7 @@ _REMOTE = frozenset(
 _CALLBACK = re.compile(r"python_(cpu|gpu|tpu)_callback|xla_python_|_callback$")
 _KERNELS = ("mycc.", "lapack_", "cublas", "cuda_", "cudnn", "cufft", "cusolver", "cusparse", "cu_")
 _BUILT_IN = frozenset({"ApproxTopK", "TopK"})  # XLA expands them itself.
+_ASSERTION = "shape_assertion"
 _GLOBAL = "jax.global_constant"
 _PLATFORM = "_platform_index"
 # The second one where JAX works in 64 bits.
@@ -129,13 +131,20 @@ def _take_in(
 ) -> Program:
     name = f"{file}:@{function}"
     make_entry(module, function, file)
-    names = _names(Symbols(module)["main"], text)
-    if _choose_platform(module, platform_index, names):
+    if _choose_platform(module, platform_index):
         Pipeline.parse("builtin.module(canonicalize)").run(module)
     Pipeline.parse("builtin.module(symbol-dce)").run(module)
-    _check(name, module)
+    try:
+        _check(name, module)
+    except _TokenError:
+        erase_tokens(module)
+        _check(name, module)
+    names = _names(Symbols(module)["main"], text)
     Pipeline([Normalize()]).run(module)
     static = open_shape(module) is None
+    if static and _asserts(module):
+        # Shapes are known, what is asserted of them is not computed yet.
+        module = refine(module, [tuple(t.shape) for t in Symbols(module).types("main")[0]], name)
     if static:
         _check_operations(name, module)
     parameters, results = _described(module)
@@ -212,7 +221,7 @@ def _parameter(name: str, type_: Any) -> Parameter:
     return Parameter(name, tuple(sizes), dtype_of(type_))
 
 
-def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
+def _choose_platform(module: ir.Module, index: int) -> bool:
     """Replace an argument that says which of several platforms runs the module; whether there was one."""
     entry = Symbols(module)["main"]
     if "arg_attrs" not in entry.attributes:
@@ -234,7 +243,6 @@ def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
         block.erase_argument(i)
         entry.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes[:i] + attributes[i + 1 :])
     Symbols(module).retype("main")
-    names.pop(i)
     return True
 
 
@@ -313,11 +321,13 @@ def _check_transform(symbols: Symbols, transform: Transform) -> None:
         raise ModuleError(f"{describe(transform.op.location)}: 'mycc.{transform.kind}' {wrong}")
 
 
+class _TokenError(ModuleError):
+    """A value that is a token."""
+
+
 def _check_type(op: ir.Operation, type_: ir.Type) -> None:
     if type_ == token or "token" in str(type_)[:20]:
-        raise ModuleError(
-            f"{describe(op.location)}: '{op.name}' takes or gives a token; ordered side effects cannot be taken over"
-        )
+        raise _TokenError(f"{describe(op.location)}: '{op.name}' takes or gives a token")
     if not isinstance(type_, ir.RankedTensorType):
         if op.name == "arith.constant":
             return
@@ -353,9 +363,18 @@ def _check_operations(name: str, module: ir.Module) -> None:
                 _check_target(op)
 
 
+def _asserts(module: ir.Module) -> bool:
+    symbols = Symbols(module)
+    return any(
+        op.name == "stablehlo.custom_call" and op.attributes["call_target_name"].value == _ASSERTION
+        for symbol in symbols.functions
+        for op in symbols.referring(symbol)
+    )
+
+
 def _check_target(op: ir.Operation) -> None:
     target: str = op.attributes["call_target_name"].value
-    if target == "shape_assertion":
+    if target == _ASSERTION:
         raise ModuleError(f"{describe(op.location)}: an assertion on shapes that depends on more than shapes")
     if _CALLBACK.search(target):
         raise ModuleError(
