@@ -4,10 +4,13 @@
   changes is kept once, and what follows cheaply from the counter is made again.
 - Any other loop keeps its first carry, and counts its trips. The backward sweep finds each carry again by
   bisection: from the last checkpoint before it, it runs forward to the middle of what is between, puts a
-  checkpoint there, and so on. Of n trips that takes O(n log n) steps and log2(n) slots for checkpoints; with s slots,
-  fewer than that, all trips past the last checkpoint are run for each trip, O(n log n + n**2 / 2**s) steps. (A. Griewank,
-  "Achieving logarithmic growth of temporal and spatial complexity in reverse automatic differentiation", 1992;
-  bisection is its simplest schedule, and needs no number of trips before the loop has run.)
+  checkpoint there, and so on; when no slot for one is left, it runs to the carry itself. (A. Griewank, "Achieving
+  logarithmic growth of temporal and spatial complexity in reverse automatic differentiation", 1992; bisection is
+  its simplest schedule, and needs no number of trips before the loop has run.)
+
+With s slots T(n, s) of n trips are run again: T(n, s) = n/2 + T(n/2, s - 1) + T(n/2, s), since the second half is
+pulled back with a checkpoint in its middle and the first half when that slot is free again; and T(n, 1) = n**2 / 2.
+That is at most n log2(n) / 2 + n**2 / (2 * 3**(s - 1)), of which the second part is nothing where s > log2(n).
 """
 
 from __future__ import annotations
