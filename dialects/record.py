@@ -85,6 +85,9 @@ class Functions(Protocol):
     ) -> Split:
         """As `split`, where residuals are operands and what the policy saves, and ``linear`` computes the rest."""
 
+    def block(self, callee: str) -> ir.Block:
+        """The body of a function, to look where values come from."""
+
     def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
         """The argument and result types of a function."""
 

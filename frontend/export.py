@@ -47,6 +47,7 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
 
     Raises:
         MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded.
+        TypeError: (the returned function, or `ShapeDtypeStruct`) a size is a symbol.
 
     Example:
         >>> import mycc, mycc.numpy as mnp

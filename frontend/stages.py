@@ -29,7 +29,7 @@ from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, tracing
-from mycc.types import abstractify
+from mycc.types import abstractify, fixed_size
 
 __all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "eval_shape", "observe", "trace_program"]
 
@@ -44,6 +44,9 @@ class ShapeDtypeStruct:
         dtype: a NumPy dtype, or what ``numpy.dtype`` takes.
         weak_type: whether the dtype yields to other operands'.
 
+    Raises:
+        TypeError: a size is no whole number; there are no symbolic ones.
+
     Example:
         >>> import mycc, mycc.numpy as mnp
         >>> mycc.eval_shape(mnp.sum, mycc.ShapeDtypeStruct((3,), "float32"))
@@ -53,7 +56,7 @@ class ShapeDtypeStruct:
     __slots__ = ("_aval",)
 
     def __init__(self, shape: Any, dtype: Any, weak_type: bool = False) -> None:
-        self._aval = AbstractValue(tuple(int(n) for n in shape), np.dtype(dtype), weak_type)
+        self._aval = AbstractValue(tuple(map(fixed_size, shape)), np.dtype(dtype), weak_type)
 
     @property
     def shape(self) -> tuple[int, ...]:

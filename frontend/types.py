@@ -6,6 +6,7 @@ take the dtype of the array they meet, so that ``x * 2.0`` keeps a bfloat16 ``x`
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -23,6 +24,7 @@ __all__ = [
     "abstractify",
     "default_dtype",
     "dtype",
+    "fixed_size",
     "float0",
     "promote",
     "result_type",
@@ -166,11 +168,28 @@ def abstractify(x: ArrayLike) -> AbstractValue:
     if isinstance(x, np.generic):
         return AbstractValue((), x.dtype, x.dtype != _BOOL)
     if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return AbstractValue(tuple(x.shape), np.dtype(x.dtype), bool(getattr(x, "weak_type", False)))
+        return AbstractValue(
+            tuple(map(fixed_size, x.shape)), np.dtype(x.dtype), bool(getattr(x, "weak_type", False))
+        )
     raise TypeError(
         f"{user_line()}: expected an array or a number, got {type(x).__name__}: {_shortened(x)}; "
         "convert lists with mycc.numpy.array(...)"
     )
+
+
+def fixed_size(size: Any) -> int:
+    """The size of a dimension as a number.
+
+    Raises:
+        TypeError: it is none, but a symbol, say.
+    """
+    try:
+        return operator.index(size)
+    except Exception:  # other frameworks' symbols raise errors of their own
+        raise TypeError(
+            f"{user_line()}: sizes of shapes are whole numbers, got {size!r}: mycc traces and exports for fixed sizes and "
+            "has no symbolic dimensions; export the function once for each size"
+        ) from None
 
 
 _STORABLE = {

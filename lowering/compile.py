@@ -64,7 +64,8 @@ def compile_module(
     prepared = callbacks.prepare(module, devices[0].platform)
     if prepared is not None:
         module = prepared.module
-    entry = check_handover(module, devices[0].platform)
+    handover = check_handover(module, devices[0].platform)
+    entry = handover.entry
     in_avals = [_abstract(type_) for type_ in entry.type.inputs]
     found = [_abstract(type_) for type_ in entry.type.results]
     if donated:
@@ -74,7 +75,8 @@ def compile_module(
             f"the program calls the Python function '{prepared.functions[0].name}' and is to run on {len(devices)} devices at "
             "once; host callbacks work in programs for one device"
         )
-    loaded = _compile_and_load(module, devices, options, () if prepared is None else prepared.calls)
+    calls = () if prepared is None else prepared.calls
+    loaded = _compile_and_load(module, devices, options, handover.disabled, calls)
     if out_avals is None:
         out_avals = found
     elif checks is not None:
@@ -89,7 +91,8 @@ def _compile_and_load(
     module: ir.Module,
     devices: Sequence[Any],
     options: CompileSettings,
-    calls: Sequence[Callable[..., Any]] = (),
+    disabled: Sequence[str],
+    calls: Sequence[Callable[..., Any]],
 ) -> Any:
     # As bytecode, which XLA reads into a context of its own: in this one it would load dialects and run passes
     # while other threads do, without the lock that the passes of mycc hold.
@@ -106,7 +109,7 @@ def _compile_and_load(
         try:
             with long_call():
                 return devices[0].client.compile_and_load(
-                    program, where, xla_options(options, devices), **more
+                    program, where, xla_options(options, devices, disabled), **more
                 )
         except pjrt.XlaRuntimeError as error:
             if not refused(error):

@@ -23,12 +23,14 @@ from mycc.dialects.types import dtype_of, element_type, tensor, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
+from mycc.lowering.refine import open_shape, refine
 from mycc.lowering.sources import Source, parse_module, rename
 from mycc.lowering.trial import try_bytecode
 from mycc.passes.diagnostics import location_parts
 from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
-from mycc.passes.symbols import Symbols, callees, copy_module, may_have_regions, operations
+from mycc.passes.symbols import Symbols, callees, may_have_regions, operations
+from mycc.passes.tokens import erase_tokens
 
 __all__ = ["Parameter", "Program", "make_entry", "take_in"]
 
@@ -42,6 +44,7 @@ _REMOTE = frozenset(
 _CALLBACK = re.compile(r"python_(cpu|gpu|tpu)_callback|xla_python_|_callback$")
 _KERNELS = ("mycc.", "lapack_", "cublas", "cuda_", "cudnn", "cufft", "cusolver", "cusparse", "cu_")
 _BUILT_IN = frozenset({"ApproxTopK", "TopK"})  # XLA expands them itself.
+_ASSERTION = "shape_assertion"
 _GLOBAL = "jax.global_constant"
 _PLATFORM = "_platform_index"
 # The second one where JAX works in 64 bits.
@@ -97,38 +100,10 @@ class Program:
         Raises:
             ModuleError: shapes inside depend on more than the arguments' shapes, or an assertion on them fails.
         """
-        module = copy_module(self.module)
-        entry = Symbols(module)["main"]
-        inputs = entry.attributes["function_type"].value.inputs
-        types = [
-            ir.RankedTensorType.get(s, t.element_type, loc=entry.location)
-            for s, t in zip(shapes, inputs, strict=True)
-        ]
-        passes = _REFINE.format(types=",".join(map(str, types)))
-        try:
-            Pipeline.parse(passes).run(module)
-        except ModuleError:
-            raise
-        except Exception as error:
-            raise ModuleError(
-                f"{self.name}: its shapes cannot be worked out for these arguments: {error}"
-            ) from None
+        module = refine(self.module, shapes, self.name)
         _check(self.name, module)
-        found = replace(self, module=module, static=not _open_shape(module))
-        if not found.static:
-            op = _open_shape(module)
-            assert op is not None
-            raise ModuleError(
-                f"{describe(op.location)}: the shape of '{op.name}' does not follow from the shapes of {self.name}'s "
-                "arguments; export the module with static shapes"
-            )
-        return replace(found, results=_described(module)[1])
-
-
-_REFINE = (
-    "builtin.module(stablehlo-refine-arguments{{types={types}}},stablehlo-refine-shapes,"
-    "func.func(stablehlo-canonicalize-dynamism),canonicalize,symbol-dce,normalize)"
-)
+        _check_operations(self.name, module)
+        return replace(self, module=module, static=True, results=_described(module)[1])
 
 
 def take_in(source: Source | ir.Module, function: str = "main", *, platform_index: int = 0) -> Program:
@@ -156,13 +131,20 @@ def _take_in(
 ) -> Program:
     name = f"{file}:@{function}"
     make_entry(module, function, file)
-    names = _names(Symbols(module)["main"], text)
-    if _choose_platform(module, platform_index, names):
+    if _choose_platform(module, platform_index):
         Pipeline.parse("builtin.module(canonicalize)").run(module)
     Pipeline.parse("builtin.module(symbol-dce)").run(module)
-    _check(name, module)
+    try:
+        _check(name, module)
+    except _TokenError:
+        erase_tokens(module)
+        _check(name, module)
+    names = _names(Symbols(module)["main"], text)
     Pipeline([Normalize()]).run(module)
-    static = _open_shape(module) is None
+    static = open_shape(module) is None
+    if static and _asserts(module):
+        # Shapes are known, what is asserted of them is not computed yet.
+        module = refine(module, [tuple(t.shape) for t in Symbols(module).types("main")[0]], name)
     if static:
         _check_operations(name, module)
     parameters, results = _described(module)
@@ -239,7 +221,7 @@ def _parameter(name: str, type_: Any) -> Parameter:
     return Parameter(name, tuple(sizes), dtype_of(type_))
 
 
-def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
+def _choose_platform(module: ir.Module, index: int) -> bool:
     """Replace an argument that says which of several platforms runs the module; whether there was one."""
     entry = Symbols(module)["main"]
     if "arg_attrs" not in entry.attributes:
@@ -261,7 +243,6 @@ def _choose_platform(module: ir.Module, index: int, names: list[str]) -> bool:
         block.erase_argument(i)
         entry.attributes["arg_attrs"] = ir.ArrayAttr.get(attributes[:i] + attributes[i + 1 :])
     Symbols(module).retype("main")
-    names.pop(i)
     return True
 
 
@@ -340,11 +321,13 @@ def _check_transform(symbols: Symbols, transform: Transform) -> None:
         raise ModuleError(f"{describe(transform.op.location)}: 'mycc.{transform.kind}' {wrong}")
 
 
+class _TokenError(ModuleError):
+    """A value that is a token."""
+
+
 def _check_type(op: ir.Operation, type_: ir.Type) -> None:
     if type_ == token or "token" in str(type_)[:20]:
-        raise ModuleError(
-            f"{describe(op.location)}: '{op.name}' takes or gives a token; ordered side effects cannot be taken over"
-        )
+        raise _TokenError(f"{describe(op.location)}: '{op.name}' takes or gives a token")
     if not isinstance(type_, ir.RankedTensorType):
         if op.name == "arith.constant":
             return
@@ -380,9 +363,18 @@ def _check_operations(name: str, module: ir.Module) -> None:
                 _check_target(op)
 
 
+def _asserts(module: ir.Module) -> bool:
+    symbols = Symbols(module)
+    return any(
+        op.name == "stablehlo.custom_call" and op.attributes["call_target_name"].value == _ASSERTION
+        for symbol in symbols.functions
+        for op in symbols.referring(symbol)
+    )
+
+
 def _check_target(op: ir.Operation) -> None:
     target: str = op.attributes["call_target_name"].value
-    if target == "shape_assertion":
+    if target == _ASSERTION:
         raise ModuleError(f"{describe(op.location)}: an assertion on shapes that depends on more than shapes")
     if _CALLBACK.search(target):
         raise ModuleError(
@@ -395,16 +387,3 @@ def _check_target(op: ir.Operation) -> None:
             f"{describe(op.location)}: the custom call '{target}' is unknown here; export the module without it, or "
             "wrap it in a stablehlo.composite with a decomposition"
         )
-
-
-def _open_shape(module: ir.Module) -> ir.Operation | None:
-    """The first operation, or function, with a value whose shape is not known."""
-    for function in Symbols(module).functions.values():
-        for argument in function.regions[0].blocks[0].arguments:
-            if not argument.type.has_static_shape:
-                return function
-        for op in operations(function):
-            for result in op.results:
-                if isinstance(result.type, ir.RankedTensorType) and not result.type.has_static_shape:
-                    return op
-    return None

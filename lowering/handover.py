@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mycc.dialects.callback import PREFIX, Callback
@@ -12,13 +13,32 @@ from mycc.lowering import pjrt
 from mycc.passes.host import REPLACED, HostLapack
 from mycc.passes.symbols import Symbols, callees
 
-__all__ = ["check_handover", "refuse_cycles"]
+__all__ = ["Handover", "check_handover", "refuse_cycles"]
+
+_BARRIER = "stablehlo.optimization_barrier"
+_AROUND = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
+# On the host XLA compiles small loops with an emitter that crashes on barriers.
+_SMALL_LOOPS = "small-while-loop-hoisting"
 
 
-def check_handover(module: ir.Module, platform: str | None = None) -> Any:
-    """Checks that a module can be compiled, and returns its entry function ``main``.
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A module that can be compiled.
 
-    Where the platform is ``cpu``, LAPACK gets what it has routines for.
+    Args:
+        entry: its function ``main``.
+        disabled: the passes that XLA must leave out.
+    """
+
+    entry: Any
+    disabled: tuple[str, ...]
+
+
+def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
+    """Checks that a module can be compiled.
+
+    Where the platform is ``cpu``, LAPACK gets what it has routines for. Barriers in the bodies of reductions, sorts
+    and the like, where they mean nothing, are dropped: XLA crashes on them.
 
     Raises:
         PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; a
@@ -33,30 +53,61 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Any:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
     refuse_cycles(Symbols(module))
-    solvers = [name for name, function in functions.items() if _scan(function, platform)]
-    if solvers and platform == "cpu":
+    names: set[str] = set()
+    barriers: list[Any] = []
+    for function in functions.values():
+        _scan(function, platform, names, barriers)
+    if platform != "cpu":
+        return Handover(entry, ())
+    if not names.isdisjoint(REPLACED):
         HostLapack().run(module)
         pjrt.register_cpu_kernels()
-    return entry
+    # A function that is called may be called in a loop.
+    inside = any(op.operation.parent != entry for op in barriers) and "stablehlo.while" in names
+    return Handover(entry, (_SMALL_LOOPS,) if inside else ())
 
 
-def _scan(function: Any, platform: str | None) -> bool:
-    """Whether LAPACK may solve something in a function; on the way, custom calls are checked."""
+_NOTED = REPLACED | {"stablehlo.while"}
+
+
+def _scan(function: Any, platform: str | None, names: set[str], barriers: list[Any]) -> None:
+    """Check the custom calls of a function, and drop barriers without meaning.
+
+    Args:
+        names: gets which noted operations there are.
+        barriers: gets the barriers that stay.
+    """
     found: list[Any] = []
-    solvers: list[str] = []
+    met: list[Any] = []
 
     # An exception would leave the walk as a RuntimeError, so what is found is looked at afterwards.
     def visit(op: Any) -> ir.WalkResult:
         if op.name == "stablehlo.custom_call":
             found.append(op)
-        elif op.name in REPLACED:
-            solvers.append(op.name)
+        elif op.name == _BARRIER:
+            met.append(op)
+        elif op.name in _NOTED:
+            names.add(op.name)
         return ir.WalkResult.ADVANCE
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     for op in found:
         _check_target(op, platform)
-    return bool(solvers)
+    for op in met:
+        if _is_control(op):
+            barriers.append(op)
+            continue
+        for result, operand in zip(op.results, op.operands, strict=True):
+            result.replace_all_uses_with(operand)
+        op.erase()
+
+
+def _is_control(op: Any) -> bool:
+    """Whether an operation stands in functions, loops and branches only."""
+    around = op.operation.parent.operation
+    while around.name in _AROUND:
+        around = around.parent.operation
+    return bool(around.name == "func.func")
 
 
 def _check_target(op: Any, platform: str | None) -> None:

@@ -47,6 +47,7 @@ __all__ = [
     "make_cpu_client",
     "make_plugin_client",
     "pytree",
+    "refine_shapes",
     "register_cpu_kernels",
     "result_handler",
 ]
@@ -72,6 +73,15 @@ batched_device_put: Any = _jax.batched_device_put
 buffer_to_dlpack: Any = _jax.buffer_to_dlpack_managed_tensor
 dlpack_to_buffer: Any = _jax.dlpack_managed_tensor_to_buffer
 pytree: Any = _jax.pytree
+
+
+def refine_shapes(module: bytes) -> bytes:
+    """A module, as bytecode, whose shapes all follow from those of its function ``main``, with these shapes.
+
+    Raises:
+        XlaRuntimeError: they do not follow.
+    """
+    return bytes(_jax.mlir.refine_polymorphic_shapes(module))
 
 
 # jaxlib 0.12 dropped the checks that earlier versions leave to a method of jax's ArrayImpl.

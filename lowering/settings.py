@@ -59,8 +59,13 @@ _BARRIER_PASS = "cse_barrier_expander"
 _DISABLED_PASSES = "xla_disable_hlo_passes"
 
 
-def xla_options(options: CompileSettings, devices: Sequence[Any]) -> Any:
+def xla_options(options: CompileSettings, devices: Sequence[Any], disabled: Sequence[str] = ()) -> Any:
     """The runtime's `CompileOptions` for a program on some devices.
+
+    Args:
+        options: mycc's settings.
+        devices: where it runs.
+        disabled: names of passes of XLA that the program cannot bear.
 
     Raises:
         MyccError: the devices cannot be divided among the replicas.
@@ -81,8 +86,8 @@ def xla_options(options: CompileSettings, devices: Sequence[Any]) -> Any:
         build.use_shardy_partitioner = True
         build.allow_spmd_sharding_propagation_to_output = [True]
     flags = dict(options.env_option_overrides)
-    disabled = flags.get(_DISABLED_PASSES)
-    flags[_DISABLED_PASSES] = f"{disabled},{_BARRIER_PASS}" if disabled else _BARRIER_PASS
+    given = flags.get(_DISABLED_PASSES)
+    flags[_DISABLED_PASSES] = ",".join([*([str(given)] if given else []), _BARRIER_PASS, *disabled])
     if options.tiny and devices[0].platform == "cpu":
         flags.setdefault("xla_cpu_use_fusion_emitters", False)
     made.env_option_overrides = [(name, value) for name, value in flags.items() if name not in _refused]

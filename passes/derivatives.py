@@ -20,6 +20,7 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, accumulate
 from mycc.dialects.rules import RECORDS
+from mycc.dialects.rules.flags import picked
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_differentiable
 from mycc.passes.batch import Vectorizer
@@ -29,7 +30,7 @@ from mycc.passes.known import known_results
 from mycc.passes.partial import Memo, partial
 from mycc.passes.records import record_of, require_static
 from mycc.passes.silence import silent
-from mycc.passes.symbols import Symbols, remap_captures
+from mycc.passes.symbols import Symbols, callees, remap_captures
 
 __all__ = ["Derivatives"]
 
@@ -50,6 +51,7 @@ class Derivatives:
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
         self._known: dict[tuple[str, Flags, bool], Flags] = {}
+        self._needs: dict[tuple[str, Flags], Flags] = {}
         self._partials: Memo = {}
         self._checkpoints: dict[tuple[str, Flags, Flags | None, tuple[str, ...], bool], Split] = {}
         self._bodies: dict[str, Body] = {}
@@ -95,12 +97,21 @@ class Derivatives:
 
     def needs(self, callee: str, results: Flags) -> Flags:
         """Which arguments of a function some results are made from."""
+        key = (callee, results)
+        if key in self._needs:
+            return self._needs[key]
         body = self.body(callee)
         needed = {value for value, flag in zip(body.returned, results, strict=True) if flag}
         for step in reversed(body.steps):
-            if not needed.isdisjoint(step.results):
-                needed.update(step.operands)
-        return tuple(argument in needed for argument in body.arguments)
+            flags = tuple(result in needed for result in step.results)
+            if not any(flags):
+                continue
+            calls = step.op.name == "func.call"
+            needed.update(
+                picked(step.operands, self.needs(callees(step.op)[0], flags)) if calls else step.operands
+            )
+        self._needs[key] = tuple(argument in needed for argument in body.arguments)
+        return self._needs[key]
 
     def body(self, callee: str) -> Body:
         """A function's body."""
@@ -159,6 +170,10 @@ class Derivatives:
             split = self.split(plan.callee, active, seeded)
             self._checkpoints[key] = plan.finish(split)
         return self._checkpoints[key]
+
+    def block(self, callee: str) -> ir.Block:
+        """The body of a function, to look where values come from."""
+        return self.symbols.block(callee)
 
     def types(self, callee: str) -> tuple[list[ir.Type], list[ir.Type]]:
         """The argument and result types of a function."""

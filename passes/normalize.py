@@ -10,6 +10,7 @@ CHLO without a record            what `chlo-legalize-to-stablehlo` makes of it
 shardings (``sdy``, ``mhlo``)    nothing: they say where, not what
 shape assertions that hold       nothing
 attributes of arguments          nothing: aliasing, donation and layouts are up to the caller
+collectives among one device     what they are there (`mycc.passes.alone`)
 ===============================  =====================================================================
 """
 
@@ -28,6 +29,8 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import PassManager, context, func, ir
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.types import dtype_of
+from mycc.passes import alone
+from mycc.passes.alone import is_for_one
 from mycc.passes.base import Pass
 from mycc.passes.symbols import Symbols, operations, remap_captures
 
@@ -55,7 +58,7 @@ class Normalize(Pass):
             ModuleError: a constant's data is not in the module, or a shape assertion fails.
         """
         symbols = Symbols(module)
-        rewriting = _Rewriting(symbols, _Resources(module))
+        rewriting = _Rewriting(symbols, _Resources(module), is_for_one(module))
         for symbol, function in list(symbols.functions.items()):
             for op in list(operations(function)):
                 rewrite = _REWRITES.get(op.name, _legalize if op.name.startswith("chlo.") else None)
@@ -82,8 +85,10 @@ def _drop_surroundings(module: ir.Module) -> None:
 
 
 class _Rewriting:
-    def __init__(self, symbols: Symbols, resources: _Resources) -> None:
+    def __init__(self, symbols: Symbols, resources: _Resources, alone: bool) -> None:
         self.symbols = symbols
+        self.alone = alone
+        """Whether the module is for one device."""
         self.resources = resources
         self.dead: list[ir.Operation] = []
         """Scalar constants, which are of no use once what is made of them is constant, too; users first."""
@@ -194,6 +199,14 @@ def _sharding(rewriting: _Rewriting, op: ir.Operation) -> bool:
     return len(op.operands) == 1 and _replace(op, list(op.operands))
 
 
+def _collective(rewriting: _Rewriting, op: ir.Operation) -> bool:
+    if not rewriting.alone:
+        return False
+    with context, op.location, ir.InsertionPoint(op):
+        values = alone.REWRITES[op.name](op)
+    return values is not None and _replace(op, values)
+
+
 def _custom_call(rewriting: _Rewriting, op: ir.Operation) -> bool:
     target = op.attributes["call_target_name"].value
     if target in _HINTS and [v.type for v in op.operands] == [v.type for v in op.results]:
@@ -231,6 +244,7 @@ _REWRITES: dict[str, Callable[[_Rewriting, ir.Operation], bool]] = {
     "stablehlo.custom_call": _custom_call,
     "tensor.from_elements": _from_elements,
     **dict.fromkeys(_SHARDED, _sharding),
+    **dict.fromkeys(alone.REWRITES, _collective),
 }
 
 

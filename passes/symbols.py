@@ -296,6 +296,10 @@ class Symbols:
         values = dict(zip((*source.arguments, *around), block.arguments, strict=True))
         body = [inner.operation for inner in source.operations]
         with context, ir.InsertionPoint(block):
+            # Rules look for numbers: where a loop inside starts and ends, by what is divided.
+            for value in around:
+                if not isinstance(value.owner, ir.Block) and value.owner.name == "stablehlo.constant":
+                    values[value] = ops.rebuild(value.owner.operation, []).result
             for inner in body[:-1]:
                 copy = ops.rebuild(inner, [values[operand] for operand in inner.operands])
                 remap_captures(copy, values)

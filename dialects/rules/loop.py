@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Batched, Flags, Functions, Site, Tangents
+from mycc.dialects.record import Flags, Functions, Site, Tangents
 from mycc.dialects.rules.flags import filled, picked, spread_out
-from mycc.dialects.rules.trips import Count, counted, invariants
+from mycc.dialects.rules.trips import Count, counted, counters, invariants
 from mycc.dialects.types import tensor
 
 Value: TypeAlias = ir.Value
@@ -33,6 +33,7 @@ class Loop:
         types: of the carry.
         fixed: which of these no trip changes.
         count: the counter, if the trips stand in the program.
+        counters: all parts of the carry that grow by constants, if they do.
     """
 
     op: ir.Operation
@@ -41,18 +42,21 @@ class Loop:
     types: list[ir.Type]
     fixed: Flags
     count: Count | None
+    counters: tuple[Count, ...] = ()
 
     @staticmethod
-    def of(site: Site | Batched) -> Loop:
+    def of(site: Site) -> Loop:
         op = site.op
         functions, captured = site.functions, len(site.operands) - len(op.operands)
+        count = counted(op, functions.block) if checkpoints(op) is None else None
         return Loop(
             op,
             functions.outline(op, 0),
             functions.outline(op, 1),
             [result.type for result in op.results],
-            (*invariants(op), *(True,) * captured),
-            counted(op) if checkpoints(op) is None else None,
+            (*invariants(op, functions.block), *(True,) * captured),
+            count,
+            () if count is None else tuple(counters(op, count.trips, functions.block)),
         )
 
     @property

@@ -4,10 +4,13 @@
   changes is kept once, and what follows cheaply from the counter is made again.
 - Any other loop keeps its first carry, and counts its trips. The backward sweep finds each carry again by
   bisection: from the last checkpoint before it, it runs forward to the middle of what is between, puts a
-  checkpoint there, and so on. Of n trips that takes O(n log n) steps and log2(n) slots for checkpoints; with s slots,
-  fewer than that, all trips past the last checkpoint are run for each trip, O(n log n + n**2 / 2**s) steps. (A. Griewank,
-  "Achieving logarithmic growth of temporal and spatial complexity in reverse automatic differentiation", 1992;
-  bisection is its simplest schedule, and needs no number of trips before the loop has run.)
+  checkpoint there, and so on; when no slot for one is left, it runs to the carry itself. (A. Griewank, "Achieving
+  logarithmic growth of temporal and spatial complexity in reverse automatic differentiation", 1992; bisection is
+  its simplest schedule, and needs no number of trips before the loop has run.)
+
+With s slots T(n, s) of n trips are run again: T(n, s) = n/2 + T(n/2, s - 1) + T(n/2, s), since the second half is
+pulled back with a checkpoint in its middle and the first half when that slot is free again; and T(n, 1) = n**2 / 2.
+That is at most n log2(n) / 2 + n**2 / (2 * 3**(s - 1)), of which the second part is nothing where s > log2(n).
 """
 
 from __future__ import annotations
@@ -43,7 +46,7 @@ class _Plan:
         wanted: the parts of the carry for which cotangents flow from trip to trip.
         split: the body, split for these.
         once: which residuals are the same in all trips.
-        again: which of the others follow cheaply from the counter and what no trip changes.
+        again: which of the others follow cheaply from the counters and what no trip changes.
         quiet: the split's primal function without debugging callbacks, for computing these.
     """
 
@@ -81,7 +84,8 @@ def _plan(site: Site) -> _Plan:
         return _Plan(loop, wanted, split, once, again, split.primal)
     once = functions.known(quiet, loop.fixed, cheaply=False)[n:]
     if loop.count is not None:
-        given = tuple(flag or i == loop.count.position for i, flag in enumerate(loop.fixed))
+        counters = {count.position for count in loop.counters}
+        given = tuple(flag or i in counters for i, flag in enumerate(loop.fixed))
         known = functions.known(quiet, given, cheaply=True)[n:]
         again = tuple(k and not o for k, o in zip(known, once, strict=True))
     return _Plan(loop, wanted, split, once, again, quiet)
@@ -175,21 +179,22 @@ def reverse(site: Site, cotangents: Tangents) -> Tangents:
 
 
 def _remaking(site: Site, plan: _Plan) -> Callable[[Value], list[Value]]:
-    """What makes the residuals again that follow from the counter: from the trip to them."""
+    """What makes the residuals again that follow from the counters: from the trip to them."""
     if not any(plan.again):
         return lambda trip: []
-    loop, split, count = plan.loop, plan.split, plan.loop.count
-    assert count is not None
+    loop, split = plan.loop, plan.split
+    counters = {count.position: count for count in loop.counters}
     needed = site.functions.needs(plan.quiet, (*(False,) * loop.size, *plan.again))
     # Zeros stand for what does not matter.
     arguments = [
-        site.operand(i) if flag and i != count.position else ops.full(value.type, 0)
+        site.operand(i) if flag and i not in counters else ops.full(value.type, 0)
         for i, (value, flag) in enumerate(zip(site.operands, needed, strict=True))
     ]
 
     def remake(trip: Value) -> list[Value]:
         values = [*arguments]
-        values[count.position] = counter_at(count, trip, loop.types[count.position])
+        for position, count in counters.items():
+            values[position] = counter_at(count, trip, loop.types[position])
         results = ops.call(plan.quiet, [*loop.types, *split.residuals], values)
         return picked(results[loop.size :], plan.again)
 

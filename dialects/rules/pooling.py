@@ -27,9 +27,17 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules import regions
-from mycc.dialects.rules.functions import call_augment, call_depends, call_forward, call_reverse
+from mycc.dialects.rules.functions import (
+    call_augment,
+    call_batch,
+    call_depends,
+    call_forward,
+    call_reverse,
+)
+from mycc.dialects.rules.rewrites import pointwise_call
+from mycc.dialects.rules.sequential import batch_in_turn
 from mycc.dialects.rules.sliding import Sliding, chosen, placed
-from mycc.dialects.types import is_differentiable, shape_of, tensor
+from mycc.dialects.types import is_differentiable, shape_of
 
 Value: TypeAlias = ir.Value
 
@@ -211,30 +219,35 @@ def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
 # ---- Any body, as a fold -------------------------------------------------------------------------
 
 
-def _fold(op: ir.Operation, operands: Sequence[Value], _: Regions) -> Sequence[Value]:
+def _fold(op: ir.Operation, operands: Sequence[Value], functions: Regions) -> Sequence[Value]:
     """The elements of each window folded in pairs, which keeps their order, and then with the initial values."""
     count = len(op.results)
     sliding = Sliding.of(op)
     neutrals = _neutrals(op, operands)
-    initials = operands[count:]
+    initials, captured = operands[count : 2 * count], operands[2 * count :]
     shape = tuple(op.results[0].type.shape)
     everywhere = [_everywhere(x, shape) for x in initials]
     if math.prod(op.operands[0].type.shape) == 0 or math.prod(shape) == 0:
         return everywhere
+    body = functions.outline(op, 0)
+
+    def applied(left: Sequence[Value], right: Sequence[Value]) -> list[Value]:
+        return pointwise_call(body, [*left, *right], captured, functions)
+
     values = [sliding.contents(x, n) for x, n in zip(operands[:count], neutrals, strict=True)]
     while (size := shape_of(values[0])[0]) > 1:
         if size % 2:
             values = [_longer(x, n) for x, n in zip(values, neutrals, strict=True)]
         left, right = ([_every_other(x, start) for x in values] for start in (0, 1))
-        values = _applied(op, left, right)
-    return _applied(op, everywhere, [ops.reshape(x, shape) for x in values])
+        values = applied(left, right)
+    return applied(everywhere, [ops.reshape(x, shape) for x in values])
 
 
 def _neutrals(op: ir.Operation, operands: Sequence[Value]) -> list[Value]:
     """What to put where a window holds no element: an identity, or the initial value, which should be one."""
     count = len(op.results)
     found = []
-    for kind, initial in zip(regions.kinds(op), operands[count:], strict=True):
+    for kind, initial in zip(regions.kinds(op), operands[count : 2 * count], strict=True):
         known = kind in regions.COMBINE
         element = ops.element_of(initial)
         found.append(ops.full(initial.type, regions.identity(kind, element)) if known and kind else initial)
@@ -252,67 +265,21 @@ def _every_other(x: Value, start: int) -> Value:
     return ops.slice_(x, [start, *[0] * (rank - 1)], shape, [2, *[1] * (rank - 1)])
 
 
-def _applied(op: ir.Operation, left: Sequence[Value], right: Sequence[Value]) -> list[Value]:
-    """A body of scalars on whole arrays, element by element."""
-    block = op.regions[0].blocks[0]
-    values: dict[Value, Value] = dict(zip(block.arguments, [*left, *right], strict=True))
-    shape = shape_of(left[0])
-
-    def spread(value: Value) -> Value:
-        if value not in values:
-            owner = value.owner
-            if isinstance(owner, ir.Block) or owner.name != "stablehlo.constant":
-                raise _no_rule(op)
-            values[value] = _everywhere(ops.rebuild(owner.operation, []).result, shape)
-        return values[value]
-
-    operations = [inner.operation for inner in block.operations]
-    for inner in operations[:-1]:
-        if inner.name == "stablehlo.constant":
-            continue
-        if inner.regions or any(r.type.shape for r in inner.results) or inner.name not in _POINTWISE:
-            raise _no_rule(op)
-        types = [tensor(shape, r.type.element_type) for r in inner.results]
-        copy = ops.rebuild(inner, [spread(v) for v in inner.operands], types)
-        values.update(zip(inner.results, copy.results, strict=True))
-    return [spread(v) for v in operations[-1].operands]
-
-
-def _no_rule(op: ir.Operation) -> Exception:
-    return regions.unsupported(
-        op,
-        "differentiate",
-        "its body holds more than operations on scalars; give its function a derivative of its own with "
-        "mycc.custom_jvp",
-    )
-
-
-_POINTWISE = frozenset(
-    f"{dialect}.{name}"
-    for dialect in ("stablehlo", "chlo")
-    for name in (
-        "abs add and atan2 cbrt ceil clamp compare complex conj convert cosine divide erf exponential "
-        "exponential_minus_one floor imag is_finite log log_plus_one logistic maximum minimum multiply negate "
-        "not or power real remainder rsqrt select sign sine sqrt square subtract tan tanh xor"
-    ).split()
-)
-
-
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     op, count = site.op, len(site.op.results)
     initials, flags = list(site.operands[count : 2 * count]), site.flags[count : 2 * count]
     kinds = regions.kinds(op)
+    unknown = {kind for kind, flag in zip(_kinds(op), flags, strict=True) if flag} - {*regions.COMBINE}
+    if unknown == {"select"} or any(site.flags[2 * count :]):
+        return call_batch(site)
+    if any(flag and kind not in regions.COMBINE for kind, flag in zip(kinds, flags, strict=True)):
+        # A fold in another order is the same for bodies that choose, and not for others.
+        return batch_in_turn(site)
     for i, flag in enumerate(flags):
-        if not flag:
-            continue
         # An initial value is a scalar: a batched one is combined with the reduction from the identity.
         kind, type_ = kinds[i], op.operands[count + i].type
-        if kind not in regions.COMBINE or kind is None:
-            raise regions.unsupported(
-                op,
-                "batch",
-                "its initial value is batched and its body is not a simple one; pass an unbatched value",
-            )
+        if not flag or kind is None:
+            continue
         initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
     types = site.result_types()
     inputs = [site.full(i) for i in range(count)]
@@ -396,11 +363,7 @@ def _scatter_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     initial = site.operands[2]
     if site.flags[2]:
         if not _adds(op):
-            raise regions.unsupported(
-                op,
-                "batch",
-                "its initial value is batched and its scatter body is not a sum; pass an unbatched one",
-            )
+            return batch_in_turn(site)
         initial = ops.full(op.operands[2].type, 0)
     attributes = Sliding.of(op).batched().attributes(dilations=False)
     found = ops.rebuild(op, [site.full(0), site.full(1), initial], [type_], attributes).result
@@ -411,7 +374,15 @@ def _scatter_batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
 
 RECORDS: tuple[Record, ...] = (
     replace(
-        structured("stablehlo.reduce_window", _forward, _reverse, _batch, augment=_augment, depends=_depends),
+        structured(
+            "stablehlo.reduce_window",
+            _forward,
+            _reverse,
+            _batch,
+            augment=_augment,
+            depends=_depends,
+            captures=True,
+        ),
         expand=_fold,
     ),
     structured(

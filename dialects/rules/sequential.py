@@ -34,11 +34,13 @@ def batch_in_turn(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     """Run an operation for each example of a batch in a loop."""
     i32 = tensor((), ops.I32)
     size = ops.full(i32, site.size)
+    # What its regions use from around it, which comes last, is the same for all examples.
+    own = len(site.op.operands)
 
     def step(position: Value, *outs: Value) -> list[Value]:
         operands = [
             take(value, position) if flag else value
-            for value, flag in zip(site.operands, site.flags, strict=True)
+            for value, flag in zip(site.operands[:own], site.flags[:own], strict=True)
         ]
         results = ops.rebuild(site.op, operands).results
         following = ops.add(position, ops.full(i32, 1))

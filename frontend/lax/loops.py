@@ -43,15 +43,18 @@ def while_loop(
 ) -> Any:
     """Apply a function to a carry for as long as a condition on it holds.
 
-    Reverse-mode derivatives run the loop again in parts, from carries kept on the way: for n trips O(n log n)
-    applications of the body, as long as there are log2(n) of them. See `mycc.dialects.rules.loops`.
+    Reverse-mode derivatives keep what they need of each trip if the program says how many there are: if the condition
+    compares an integer of the carry, which grows by a constant, with another constant. Else they run the loop again
+    in parts, from carries kept on the way: n trips forward, n to be pulled back, and n log2(n) / 2 between, as long as
+    more than log2(n) carries are kept. See `mycc.dialects.rules.loop_backward`.
 
     Args:
         cond_fun: from the carry to a boolean scalar.
         body_fun: from the carry to the next one, of the same structure, shapes and dtypes.
         init_val: the first carry, a pytree of arrays.
         checkpoints: how many carries reverse mode keeps at most; 64 if it is not given. With fewer than log2(n)
-            it takes less memory and more applications of the body, O(n log n + n**2 / 2**checkpoints).
+            it takes less memory and more applications of the body: at most n**2 / (2 * 3**(checkpoints - 1)) in
+            addition. If it is given, the program's own number of trips is not looked for.
 
     Returns:
         The carry for which the condition does not hold.
@@ -186,7 +189,7 @@ def fori_loop(
 ) -> Any:
     """Apply a function to an index and a carry, for each index from ``lower`` up to ``upper``, exclusive.
 
-    Reverse-mode derivatives keep what they need of each trip if both ends are Python numbers, and else, or if
+    Reverse-mode derivatives keep what they need of each trip if both ends are numbers in the program, and else, or if
     ``checkpoints`` is given, work as those of `while_loop`.
 
     Args:

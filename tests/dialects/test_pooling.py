@@ -28,6 +28,7 @@ from harness import (
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+import mycc
 from mycc.dialects import ops
 from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import ir
@@ -370,13 +371,68 @@ def test_scatters_that_do_not_add_have_no_derivative() -> None:
         check_reverse([case])
 
 
-def test_batched_initial_values_of_any_body_are_refused() -> None:
+def test_batched_initial_values_of_any_body() -> None:
     def build(x: ir.Value, initial: ir.Value) -> ir.Value:
         return sliding((2,)).reduce([x], [initial], lambda a, b: ops.add(ops.exp(a), b))[0]
 
-    case = Case("any", build, sampler(((3,), float), ((), float)))
-    with pytest.raises(UnsupportedOperationError, match="initial value is batched"):
-        check_batch([case])
+    check_batch([Case("any", build, sampler(((3,), float), ((), float)))])
+
+
+def test_batched_initial_values_of_scatters_that_do_not_add() -> None:
+    def build(x: ir.Value, source: ir.Value, initial: ir.Value) -> ir.Value:
+        attributes = sliding((2,)).attributes(dilations=False)
+        operation = ops.create(
+            "stablehlo.select_and_scatter", [x.type], [x, source, initial], attributes, regions=2
+        )
+        scalars = [initial.type] * 2
+        ops.region(operation, scalars, lambda a, b: ops.compare("GE", a, b), 0)
+        ops.region(operation, scalars, ops.mul, 1)
+        return operation.result
+
+    check_batch([Case("multiplies", build, sampler(((3,), float), ((2,), float), ((), float)))])
+
+
+CAPTURING = """func.func @main(%x: tensor<6xf64>, %i: tensor<f64>) -> tensor<5xf64> {
+  %c = stablehlo.constant dense<0.9> : tensor<f64>
+  %0 = "stablehlo.reduce_window"(%x, %i) <{
+      window_dimensions = array<i64: 2>, padding = dense<0> : tensor<1x2xi64>}> ({
+  ^bb0(%a: tensor<f64>, %b: tensor<f64>):
+    %m = stablehlo.multiply %a, %b : tensor<f64>
+    %n = func.call @scaled(%m, %c) : (tensor<f64>, tensor<f64>) -> tensor<f64>
+    %s = stablehlo.add %a, %b : tensor<f64>
+    %r = stablehlo.add %s, %n : tensor<f64>
+    stablehlo.return %r : tensor<f64>
+  }) : (tensor<6xf64>, tensor<f64>) -> tensor<5xf64>
+  return %0 : tensor<5xf64>
+}
+func.func private @scaled(%a: tensor<f64>, %b: tensor<f64>) -> tensor<f64> {
+  %0 = stablehlo.multiply %a, %b : tensor<f64>
+  return %0 : tensor<f64>
+}"""
+
+
+def test_bodies_that_call_functions_and_use_constants_from_around_them() -> None:
+    f = mycc.from_stablehlo(CAPTURING)
+    x, one = np.linspace(0.5, 1.4, 6), np.float64(1)
+
+    def expected(x: Any, i: Any) -> Any:
+        # a + b + c a b is associative: 1 + c times it is (1 + c a)(1 + c b).
+        return ((1 + 0.9 * i) * (1 + 0.9 * x[:-1]) * (1 + 0.9 * x[1:]) - 1) / 0.9
+
+    np.testing.assert_allclose(f(x, one), expected(x, one))
+    grads = mycc.grad(lambda *args: f(*args).sum(), argnums=(0, 1))(x, one)
+    step = 1e-6
+    for position, got in enumerate(grads):
+        for place in np.ndindex(np.shape(got)):
+            ends = []
+            for sign in (1, -1):
+                args = [np.array(a) for a in (x, one)]
+                args[position][place] += sign * step
+                ends.append(expected(*args).sum())
+            np.testing.assert_allclose(np.asarray(got)[place], (ends[0] - ends[1]) / (2 * step), rtol=1e-6)
+    xs, ones = np.stack([x, x * 1.1]), np.array([1, 1.1])
+    np.testing.assert_allclose(mycc.vmap(f)(xs, ones), list(map(expected, xs, ones)))
+    np.testing.assert_allclose(mycc.vmap(f, in_axes=(0, None))(xs, one)[1], expected(xs[1], one))
 
 
 @st.composite

@@ -156,3 +156,12 @@ def test_versions() -> None:
     assert b"StableHLO_v1.0.0" in exported.serialize("1.0.0")
     with pytest.raises(mycc.ModuleError, match="cannot be written for StableHLO 77"):
         exported.serialize("77.0.0")
+
+
+def test_there_are_no_symbolic_sizes() -> None:
+    message = r"test_export\.py:\d+: sizes of shapes are whole numbers, got 'b': .* no symbolic dimensions"
+    with pytest.raises(TypeError, match=message):
+        mycc.ShapeDtypeStruct(("b", 3), "float32")
+    (b,) = jax.export.symbolic_shape("b")
+    with pytest.raises(TypeError, match=message.replace("'b'", "b")):
+        mycc.export(mnp.sin)(jax.ShapeDtypeStruct((b, 3), "float32"))

@@ -69,8 +69,20 @@ CASES = {
         main("%0 = stablehlo.constant dense<0.0> : tensor<1000000000000000xf32>"),
         r"text:2: error: 'stablehlo.constant' .* no memory holds",
     ),
-    "token": (main("%t = stablehlo.after_all : !stablehlo.token"), "ordered side effects"),
-    "token argument": (main("", "!stablehlo.token"), "ordered side effects"),
+    "token": (
+        main(
+            "%t = stablehlo.create_token : !stablehlo.token\n"
+            '%u = "stablehlo.outfeed"(%x, %t) : (tensor<f32>, !stablehlo.token) -> !stablehlo.token'
+        ),
+        r"text:3: error: 'stablehlo.outfeed' orders side effects by a token",
+    ),
+    "token of a custom call": (
+        main(
+            "%t = stablehlo.after_all : !stablehlo.token\n"
+            "%u = stablehlo.custom_call @f(%t) : (!stablehlo.token) -> !stablehlo.token"
+        ),
+        r"text:3: error: 'stablehlo.custom_call' orders side effects by a token",
+    ),
     "unranked": (main("", "tensor<*xf32>"), "not a ranked tensor"),
     "memref": (main("", "memref<2xf32>"), "not a ranked tensor"),
     "element type": (main("", "tensor<2xi7>"), "elements of type i7"),
@@ -81,7 +93,20 @@ CASES = {
         "text:2: error: the custom call 'nosuch' is unknown",
     ),
     "callback": (main(custom_call("xla_ffi_python_cpu_callback")), "calls a Python function"),
-    "communication": (main("%0 = stablehlo.partition_id : tensor<ui32>"), "communicates between devices"),
+    "communication": (
+        "module attributes {mhlo.num_partitions = 2 : i32} {\n"
+        + main("%0 = stablehlo.partition_id : tensor<ui32>")
+        + "}",
+        "communicates between devices",
+    ),
+    "groups of two": (
+        main(
+            '%0 = "stablehlo.all_gather"(%s) {all_gather_dim = 0 : i64, '
+            "replica_groups = dense<[[0, 1]]> : tensor<1x2xi64>} : (tensor<1xf32>) -> tensor<2xf32>",
+            "tensor<f32>",
+        ).replace("%0 =", "%s = stablehlo.reshape %x : (tensor<f32>) -> tensor<1xf32>\n%0 ="),
+        "communicates between devices",
+    ),
     "transform without attributes": (
         main(custom_call("mycc.vjp", "called_computations = [@main]")),
         "circle",
