@@ -3,7 +3,7 @@
 A sum of windows is linear, and its transpose a sum of windows too. A maximum or minimum has its derivative
 where it was found, at the first of equal elements as in JAX: its transpose is a `select_and_scatter`, whose own
 transpose takes the chosen elements. A body that selects (argmax and its kin) is treated alike by positions.
-Any other body is differentiated as a fold, in pairs, of the elements that windows hold.
+Any other body is differentiated as a fold, in pairs, of the elements that windows hold (see `folding`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from mycc.dialects import ops
@@ -27,7 +28,8 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules import regions
-from mycc.dialects.rules.functions import call_augment, call_depends, call_forward, call_reverse
+from mycc.dialects.rules.folding import Body, combinations, converted, in_pairs
+from mycc.dialects.rules.functions import call_augment, call_batch, call_depends, call_forward, call_reverse
 from mycc.dialects.rules.sliding import Sliding, chosen, placed
 from mycc.dialects.types import is_differentiable, shape_of, tensor
 
@@ -211,109 +213,60 @@ def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
 # ---- Any body, as a fold -------------------------------------------------------------------------
 
 
-def _fold(op: ir.Operation, operands: Sequence[Value], _: Regions) -> Sequence[Value]:
-    """The elements of each window folded in pairs, which keeps their order, and then with the initial values."""
+def _fold(op: ir.Operation, operands: Sequence[Value], around: Regions) -> Sequence[Value]:
+    """A plain reduction of mapped elements; or the elements of each window in pairs, which keeps their order."""
     count = len(op.results)
     sliding = Sliding.of(op)
-    neutrals = _neutrals(op, operands)
-    initials = operands[count:]
-    shape = tuple(op.results[0].type.shape)
-    everywhere = [_everywhere(x, shape) for x in initials]
-    if math.prod(op.operands[0].type.shape) == 0 or math.prod(shape) == 0:
-        return everywhere
-    values = [sliding.contents(x, n) for x, n in zip(operands[:count], neutrals, strict=True)]
-    while (size := shape_of(values[0])[0]) > 1:
-        if size % 2:
-            values = [_longer(x, n) for x, n in zip(values, neutrals, strict=True)]
-        left, right = ([_every_other(x, start) for x in values] for start in (0, 1))
-        values = _applied(op, left, right)
-    return _applied(op, everywhere, [ops.reshape(x, shape) for x in values])
+    body = Body(op, around.outline(op, 0), operands[2 * count :], around)
+    values, initials = converted(operands[:count], body.elements), operands[count : 2 * count]
+    mapped = combinations(op)
+    if mapped != regions.kinds(op) and all(kind in regions.COMBINE for kind in mapped):
+        return [
+            sliding.reduce([x], [initial], regions.COMBINE[kind])[0]
+            for x, initial, kind in zip(body.of_new(mapped, values), initials, mapped, strict=True)
+            if kind is not None
+        ]
+    shape, inner = tuple(op.results[0].type.shape), tuple(op.operands[0].type.shape)
+    starts = [_everywhere(x, shape) for x in initials]
+    if math.prod(inner) == 0 or math.prod(shape) == 0:
+        return starts
+    # What stands in padding is never taken where it could change anything, and has no derivative.
+    fillers = [
+        ops.full(x.type, regions.identity(kind, ops.element_of(x)) if kind in regions.COMBINE and kind else 1)
+        for kind, x in zip(regions.kinds(op), initials, strict=True)
+    ]
+    rows = [sliding.contents(x, filler) for x, filler in zip(values, fillers, strict=True)]
+    if not sliding.is_padded or all(kind in regions.COMBINE for kind in regions.kinds(op)):
+        return body(starts, [ops.reshape(x, shape) for x in in_pairs(rows, body)])
+    held = sliding.contents(ops.full(tensor(inner, ops.BOOL), True), ops.full(tensor((), ops.BOOL), False))
+    *rows, inside = in_pairs([*rows, held], partial(_combined, body))
+    found, inside = body(starts, [ops.reshape(x, shape) for x in rows]), ops.reshape(inside, shape)
+    return [ops.select(inside, x, start) for x, start in zip(found, starts, strict=True)]
 
 
-def _neutrals(op: ir.Operation, operands: Sequence[Value]) -> list[Value]:
-    """What to put where a window holds no element: an identity, or the initial value, which should be one."""
-    count = len(op.results)
-    found = []
-    for kind, initial in zip(regions.kinds(op), operands[count:], strict=True):
-        known = kind in regions.COMBINE
-        element = ops.element_of(initial)
-        found.append(ops.full(initial.type, regions.identity(kind, element)) if known and kind else initial)
-    return found
-
-
-def _longer(x: Value, neutral: Value) -> Value:
-    nothing = [0] * len(shape_of(x))
-    return ops.pad(x, neutral, nothing, [1, *nothing[1:]], nothing)
-
-
-def _every_other(x: Value, start: int) -> Value:
-    shape = shape_of(x)
-    rank = len(shape)
-    return ops.slice_(x, [start, *[0] * (rank - 1)], shape, [2, *[1] * (rank - 1)])
-
-
-def _applied(op: ir.Operation, left: Sequence[Value], right: Sequence[Value]) -> list[Value]:
-    """A body of scalars on whole arrays, element by element."""
-    block = op.regions[0].blocks[0]
-    values: dict[Value, Value] = dict(zip(block.arguments, [*left, *right], strict=True))
-    shape = shape_of(left[0])
-
-    def spread(value: Value) -> Value:
-        if value not in values:
-            owner = value.owner
-            if isinstance(owner, ir.Block) or owner.name != "stablehlo.constant":
-                raise _no_rule(op)
-            values[value] = _everywhere(ops.rebuild(owner.operation, []).result, shape)
-        return values[value]
-
-    operations = [inner.operation for inner in block.operations]
-    for inner in operations[:-1]:
-        if inner.name == "stablehlo.constant":
-            continue
-        if inner.regions or any(r.type.shape for r in inner.results) or inner.name not in _POINTWISE:
-            raise _no_rule(op)
-        types = [tensor(shape, r.type.element_type) for r in inner.results]
-        copy = ops.rebuild(inner, [spread(v) for v in inner.operands], types)
-        values.update(zip(inner.results, copy.results, strict=True))
-    return [spread(v) for v in operations[-1].operands]
-
-
-def _no_rule(op: ir.Operation) -> Exception:
-    return regions.unsupported(
-        op,
-        "differentiate",
-        "its body holds more than operations on scalars; give its function a derivative of its own with "
-        "mycc.custom_jvp",
-    )
-
-
-_POINTWISE = frozenset(
-    f"{dialect}.{name}"
-    for dialect in ("stablehlo", "chlo")
-    for name in (
-        "abs add and atan2 cbrt ceil clamp compare complex conj convert cosine divide erf exponential "
-        "exponential_minus_one floor imag is_finite log log_plus_one logistic maximum minimum multiply negate "
-        "not or power real remainder rsqrt select sign sine sqrt square subtract tan tanh xor"
-    ).split()
-)
+def _combined(body: Body, left: Sequence[Value], right: Sequence[Value]) -> list[Value]:
+    """The body, where both sides are elements of a window, which the last of their values says; else the one that is."""
+    *first, here = left
+    *second, there = right
+    first = [ops.select(here, x, y) for x, y in zip(first, second, strict=True)]
+    second = [ops.select(there, y, x) for x, y in zip(first, second, strict=True)]
+    both = ops.and_(here, there)
+    found = [ops.select(both, z, x) for z, x in zip(body(first, second), first, strict=True)]
+    return [*found, ops.or_(here, there)]
 
 
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:
     op, count = site.op, len(site.op.results)
     initials, flags = list(site.operands[count : 2 * count]), site.flags[count : 2 * count]
     kinds = regions.kinds(op)
+    # An initial value is a scalar: a batched one is combined with the reduction from the identity.
+    simple = all(kind in regions.COMBINE for kind, flag in zip(kinds, flags, strict=True) if flag)
+    if not simple:
+        return call_batch(site)
     for i, flag in enumerate(flags):
-        if not flag:
-            continue
-        # An initial value is a scalar: a batched one is combined with the reduction from the identity.
         kind, type_ = kinds[i], op.operands[count + i].type
-        if kind not in regions.COMBINE or kind is None:
-            raise regions.unsupported(
-                op,
-                "batch",
-                "its initial value is batched and its body is not a simple one; pass an unbatched value",
-            )
-        initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
+        if flag and kind is not None:
+            initials[i] = ops.full(type_, regions.identity(kind, type_.element_type))
     types = site.result_types()
     inputs = [site.full(i) for i in range(count)]
     copy = ops.rebuild(op, [*inputs, *initials], types, Sliding.of(op).batched().attributes())
