@@ -10,6 +10,7 @@ The training step is the one of a single device: what is different is where its 
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 os.environ.setdefault("MYCC_NUM_CPU_DEVICES", "8")
 
@@ -57,7 +58,7 @@ def main() -> None:
     params = mycc.device_put(
         [
             {"w": rng.normal(size=(n, m)).astype(np.float32) * (2 / n) ** 0.5, "b": np.zeros(m, np.float32)}
-            for n, m in zip(SIZES[:-1], SIZES[1:], strict=True)
+            for n, m in pairwise(SIZES)
         ],
         everywhere,
     )

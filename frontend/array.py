@@ -121,10 +121,6 @@ class Array:
         """The device that holds the data."""
         return buffers.device_of(self._concrete("device")._data)
 
-    def devices(self) -> set[Any]:
-        """The devices that hold the data."""
-        return {self.device}
-
     @property
     def sharding(self) -> Sharding:
         """How the data is spread over devices."""

@@ -53,17 +53,17 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
     refuse_cycles(Symbols(module))
-    names: set[str] = set()
+    found: set[str] = set()
     barriers: list[Any] = []
     for function in functions.values():
-        _scan(function, platform, names, barriers)
+        _scan(function, platform, found, barriers)
     if platform != "cpu":
         return Handover(entry, ())
-    if not names.isdisjoint(REPLACED):
+    if not found.isdisjoint(REPLACED):
         HostLapack().run(module)
         pjrt.register_cpu_kernels()
     # A function that is called may be called in a loop.
-    inside = any(op.operation.parent != entry for op in barriers) and "stablehlo.while" in names
+    inside = any(op.operation.parent != entry for op in barriers) and "stablehlo.while" in found
     return Handover(entry, (_SMALL_LOOPS,) if inside else ())
 
 

@@ -64,9 +64,11 @@ class Effects:
     def _regions_are_pure(self, op: ir.Operation) -> bool:
         for region in op.regions:
             for block in region.blocks:
-                for inner in block.operations:
+                for each in block.operations:
+                    # The view of a composite hides the operation's name behind its own.
+                    inner = each.operation
                     name = inner.name
-                    if name not in _TERMINATORS and not self.is_pure(inner.operation, name):
+                    if name not in _TERMINATORS and not self.is_pure(inner, name):
                         return False
         return True
 

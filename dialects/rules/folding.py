@@ -8,7 +8,7 @@ squares, a dot product) is first made into that function and a plain reduction, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -24,12 +24,13 @@ from mycc.dialects.types import element_type, shape_of, tensor
 
 Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
+Combine = Callable[[Sequence[Value], Sequence[Value]], list[Value]]
 
-__all__ = ["expand_reduce", "expand_scatter", "is_unique"]
+__all__ = ["Body", "combinations", "converted", "expand_reduce", "expand_scatter", "in_pairs", "is_unique"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
+class Body:
     """The body of a reduction or scatter, as a function of (accumulated, new, captured) values.
 
     Args:
@@ -64,7 +65,7 @@ class _Body:
         return [x if kind in ("set", "sub") else y for kind, x, y in zip(kinds, new, found, strict=True)]
 
 
-def _combinations(op: ir.Operation) -> list[str | None]:
+def combinations(op: ir.Operation) -> list[str | None]:
     """How each result combines what was accumulated with a function of the new elements; None if it does not."""
     known = bodies.kinds(op)
     arguments = list(op.regions[0].blocks[0].arguments)
@@ -86,7 +87,8 @@ def _combinations(op: ir.Operation) -> list[str | None]:
     return found
 
 
-def _converted(values: Sequence[Value], elements: Sequence[ir.Type]) -> list[Value]:
+def converted(values: Sequence[Value], elements: Sequence[ir.Type]) -> list[Value]:
+    """Values in the element types that a body computes in."""
     return [ops.convert(value, element) for value, element in zip(values, elements, strict=True)]
 
 
@@ -96,8 +98,8 @@ def _converted(values: Sequence[Value], elements: Sequence[ir.Type]) -> list[Val
 def expand_reduce(op: ir.Operation, operands: Sequence[Value], regions: Regions) -> Sequence[Value]:
     """A reduction as a plain one of mapped elements, or as a tree of halves."""
     count = len(op.results)
-    body = _Body(op, regions.outline(op, 0), operands[2 * count :], regions)
-    values = _converted(operands[:count], body.elements)
+    body = Body(op, regions.outline(op, 0), operands[2 * count :], regions)
+    values = converted(operands[:count], body.elements)
     initials = operands[count : 2 * count]
     dims = ops.ints_of(op.attributes["dimensions"])
     shape = shape_of(values[0])
@@ -106,7 +108,7 @@ def expand_reduce(op: ir.Operation, operands: Sequence[Value], regions: Regions)
     starts = [ops.broadcast_in_dim(initial, kept, ()) for initial in initials]
     if length == 0:
         return starts
-    kinds = _combinations(op)
+    kinds = combinations(op)
     if all(kind in bodies.COMBINE for kind in kinds):
         mapped = body.of_new(kinds, values)
         return [
@@ -116,16 +118,27 @@ def expand_reduce(op: ir.Operation, operands: Sequence[Value], regions: Regions)
         ]
     order = [*dims, *(d for d in range(len(shape)) if d not in dims)]
     rows = [ops.reshape(ops.transpose(x, order), (length, *kept)) for x in values]
+    return body(starts, [ops.reshape(x, kept) for x in in_pairs(rows, body)])
+
+
+def in_pairs(rows: Sequence[Value], combine: Combine) -> list[Value]:
+    """The rows of tensors combined until one of each is left, in an order that keeps neighbours together.
+
+    Args:
+        rows: tensors of the same number of rows, along their first dimensions.
+        combine: from the rows that come first and as many that follow them to what stands for both.
+    """
+    values, length = list(rows), shape_of(rows[0])[0]
     while length > 1:
         half = length // 2
-        pairs = [[_every_second(x, start, half) for x in rows] for start in range(2)]
-        joined = body(*pairs)
+        joined = combine(*([_every_second(x, start, half) for x in values] for start in range(2)))
         if length % 2:
             joined = [
-                ops.concatenate([y, _rows(x, 2 * half, length)], 0) for x, y in zip(rows, joined, strict=True)
+                ops.concatenate([y, _rows(x, 2 * half, length)], 0)
+                for x, y in zip(values, joined, strict=True)
             ]
-        rows, length = joined, half + length % 2
-    return body(starts, [ops.reshape(x, kept) for x in rows])
+        values, length = joined, half + length % 2
+    return values
 
 
 def _rows(x: Value, start: int, stop: int) -> Value:
@@ -154,8 +167,8 @@ def expand_scatter(op: ir.Operation, operands: Sequence[Value], regions: Regions
     """A scatter as a plain one of mapped updates, or as updates combined by place before they are put there."""
     count = len(op.results)
     inputs, indices, updates = operands[:count], operands[count], operands[count + 1 : 2 * count + 1]
-    body = _Body(op, regions.outline(op, 0), operands[2 * count + 1 :], regions)
-    kinds = _combinations(op)
+    body = Body(op, regions.outline(op, 0), operands[2 * count + 1 :], regions)
+    kinds = combinations(op)
     plain = all(kind in bodies.SCATTERED for kind in kinds) and (is_unique(op) or "mul" not in kinds)
     if plain:
         mapped = body.of_new(kinds, updates)
@@ -181,7 +194,7 @@ def _scattered(op: ir.Operation, x: Value, indices: Value, updates: Value, kind:
 
 
 def _by_place(
-    op: ir.Operation, body: _Body, inputs: Sequence[Value], indices: Value, updates: Sequence[Value]
+    op: ir.Operation, body: Body, inputs: Sequence[Value], indices: Value, updates: Sequence[Value]
 ) -> list[Value]:
     """Updates sorted by their place, those of each place combined in order, and the result put there once."""
     shape, size = shape_of(inputs[0]), math.prod(shape_of(inputs[0]))

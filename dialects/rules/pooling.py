@@ -3,7 +3,7 @@
 A sum of windows is linear, and its transpose a sum of windows too. A maximum or minimum has its derivative
 where it was found, at the first of equal elements as in JAX: its transpose is a `select_and_scatter`, whose own
 transpose takes the chosen elements. A body that selects (argmax and its kin) is treated alike by positions.
-Any other body is differentiated as a fold, in pairs, of the elements that windows hold.
+Any other body is differentiated as a fold, in pairs, of the elements that windows hold (see `folding`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from mycc.dialects import ops
@@ -27,6 +28,7 @@ from mycc.dialects.record import (
     structured,
 )
 from mycc.dialects.rules import regions
+from mycc.dialects.rules.folding import Body, combinations, converted, in_pairs
 from mycc.dialects.rules.functions import (
     call_augment,
     call_batch,
@@ -34,10 +36,9 @@ from mycc.dialects.rules.functions import (
     call_forward,
     call_reverse,
 )
-from mycc.dialects.rules.rewrites import pointwise_call
 from mycc.dialects.rules.sequential import batch_in_turn
 from mycc.dialects.rules.sliding import Sliding, chosen, placed
-from mycc.dialects.types import is_differentiable, shape_of
+from mycc.dialects.types import is_differentiable, shape_of, tensor
 
 Value: TypeAlias = ir.Value
 
@@ -219,50 +220,46 @@ def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
 # ---- Any body, as a fold -------------------------------------------------------------------------
 
 
-def _fold(op: ir.Operation, operands: Sequence[Value], functions: Regions) -> Sequence[Value]:
-    """The elements of each window folded in pairs, which keeps their order, and then with the initial values."""
+def _fold(op: ir.Operation, operands: Sequence[Value], around: Regions) -> Sequence[Value]:
+    """A plain reduction of mapped elements; or the elements of each window in pairs, which keeps their order."""
     count = len(op.results)
     sliding = Sliding.of(op)
-    neutrals = _neutrals(op, operands)
-    initials, captured = operands[count : 2 * count], operands[2 * count :]
-    shape = tuple(op.results[0].type.shape)
-    everywhere = [_everywhere(x, shape) for x in initials]
-    if math.prod(op.operands[0].type.shape) == 0 or math.prod(shape) == 0:
-        return everywhere
-    body = functions.outline(op, 0)
-
-    def applied(left: Sequence[Value], right: Sequence[Value]) -> list[Value]:
-        return pointwise_call(body, [*left, *right], captured, functions)
-
-    values = [sliding.contents(x, n) for x, n in zip(operands[:count], neutrals, strict=True)]
-    while (size := shape_of(values[0])[0]) > 1:
-        if size % 2:
-            values = [_longer(x, n) for x, n in zip(values, neutrals, strict=True)]
-        left, right = ([_every_other(x, start) for x in values] for start in (0, 1))
-        values = applied(left, right)
-    return applied(everywhere, [ops.reshape(x, shape) for x in values])
-
-
-def _neutrals(op: ir.Operation, operands: Sequence[Value]) -> list[Value]:
-    """What to put where a window holds no element: an identity, or the initial value, which should be one."""
-    count = len(op.results)
-    found = []
-    for kind, initial in zip(regions.kinds(op), operands[count : 2 * count], strict=True):
-        known = kind in regions.COMBINE
-        element = ops.element_of(initial)
-        found.append(ops.full(initial.type, regions.identity(kind, element)) if known and kind else initial)
-    return found
+    body = Body(op, around.outline(op, 0), operands[2 * count :], around)
+    values, initials = converted(operands[:count], body.elements), operands[count : 2 * count]
+    mapped = combinations(op)
+    if mapped != regions.kinds(op) and all(kind in regions.COMBINE for kind in mapped):
+        return [
+            sliding.reduce([x], [initial], regions.COMBINE[kind])[0]
+            for x, initial, kind in zip(body.of_new(mapped, values), initials, mapped, strict=True)
+            if kind is not None
+        ]
+    shape, inner = tuple(op.results[0].type.shape), tuple(op.operands[0].type.shape)
+    starts = [_everywhere(x, shape) for x in initials]
+    if math.prod(inner) == 0 or math.prod(shape) == 0:
+        return starts
+    # What stands in padding is never taken where it could change anything, and has no derivative.
+    fillers = [
+        ops.full(x.type, regions.identity(kind, ops.element_of(x)) if kind in regions.COMBINE and kind else 1)
+        for kind, x in zip(regions.kinds(op), initials, strict=True)
+    ]
+    rows = [sliding.contents(x, filler) for x, filler in zip(values, fillers, strict=True)]
+    if not sliding.is_padded or all(kind in regions.COMBINE for kind in regions.kinds(op)):
+        return body(starts, [ops.reshape(x, shape) for x in in_pairs(rows, body)])
+    held = sliding.contents(ops.full(tensor(inner, ops.BOOL), True), ops.full(tensor((), ops.BOOL), False))
+    *rows, inside = in_pairs([*rows, held], partial(_combined, body))
+    found, inside = body(starts, [ops.reshape(x, shape) for x in rows]), ops.reshape(inside, shape)
+    return [ops.select(inside, x, start) for x, start in zip(found, starts, strict=True)]
 
 
-def _longer(x: Value, neutral: Value) -> Value:
-    nothing = [0] * len(shape_of(x))
-    return ops.pad(x, neutral, nothing, [1, *nothing[1:]], nothing)
-
-
-def _every_other(x: Value, start: int) -> Value:
-    shape = shape_of(x)
-    rank = len(shape)
-    return ops.slice_(x, [start, *[0] * (rank - 1)], shape, [2, *[1] * (rank - 1)])
+def _combined(body: Body, left: Sequence[Value], right: Sequence[Value]) -> list[Value]:
+    """The body, where both sides are elements of a window, which the last of their values says; else the one that is."""
+    *first, here = left
+    *second, there = right
+    first = [ops.select(here, x, y) for x, y in zip(first, second, strict=True)]
+    second = [ops.select(there, y, x) for x, y in zip(first, second, strict=True)]
+    both = ops.and_(here, there)
+    found = [ops.select(both, z, x) for z, x in zip(body(first, second), first, strict=True)]
+    return [*found, ops.or_(here, there)]
 
 
 def _batch(site: Batched) -> tuple[Sequence[Value], Sequence[bool]]:

@@ -85,6 +85,11 @@ class Sliding:
         """Whether anything is dilated."""
         return any(n != 1 for n in (*self.base_dilations, *self.window_dilations))
 
+    @property
+    def is_padded(self) -> bool:
+        """Whether windows may hold padding or holes."""
+        return any(n > 0 for pair in self.padding for n in pair) or any(n != 1 for n in self.base_dilations)
+
     def shape(self, operand: Sequence[int]) -> Dims:
         """How many windows there are along each dimension of an operand."""
         found = []

@@ -158,16 +158,16 @@ CASES = [
 ]
 
 
+def logaddexp(a: ir.Value, b: ir.Value) -> ir.Value:
+    gap = ops.abs_(ops.sub(a, b))
+    return ops.add(ops.max_(a, b), ops.log1p(ops.exp(ops.neg(gap))))
+
+
 def logaddexp_case(shape: Dims, sizes: Dims, **options: Any) -> Case:
     s = sliding(sizes, **options)
 
-    def body(a: ir.Value, b: ir.Value) -> ir.Value:
-        high = ops.max_(a, b)
-        gap = ops.abs_(ops.sub(a, b))
-        return ops.add(high, ops.log1p(ops.exp(ops.neg(gap))))
-
     def build(x: ir.Value) -> ir.Value:
-        return s.reduce([x], [ops.full(tensor((), ops.element_of(x)), -1e3)], body)[0]
+        return s.reduce([x], [ops.full(tensor((), ops.element_of(x)), -1e3)], logaddexp)[0]
 
     return Case(
         f"logaddexp{sizes}{options}", build, sampler((shape, float)), lambda x: folded(s, np.logaddexp, x, -1e3)
@@ -433,6 +433,47 @@ def test_bodies_that_call_functions_and_use_constants_from_around_them() -> None
     xs, ones = np.stack([x, x * 1.1]), np.array([1, 1.1])
     np.testing.assert_allclose(mycc.vmap(f)(xs, ones), list(map(expected, xs, ones)))
     np.testing.assert_allclose(mycc.vmap(f, in_axes=(0, None))(xs, one)[1], expected(xs[1], one))
+
+
+def started_case(name: str, body: Any, fold: Callable[[Any, Any], Any], **options: Any) -> Case:
+    """Any body, with the initial value as an operand."""
+    s = sliding((2, 3), **options)
+    return Case(
+        name,
+        lambda x, initial: s.reduce([x], [initial], body)[0],
+        sampler(((4, 5), float), ((), float)),
+        lambda x, initial: folded(s, fold, x, initial),
+    )
+
+
+STARTED = [
+    started_case("logaddexp", logaddexp, np.logaddexp, strides=(1, 2)),
+    started_case(
+        "logaddexp-padded", logaddexp, np.logaddexp, padding=((2, 1), (1, 2)), base_dilations=(1, 2)
+    ),
+    started_case(
+        "squares",
+        lambda a, b: ops.add(a, ops.mul(b, b)),
+        lambda a, b: a + b * b,
+        strides=(1, 2),
+        padding=((1, 0), (0, 2)),
+    ),
+]
+
+
+def test_any_body_from_any_initial_value() -> None:
+    check_values(STARTED)
+    check_forward(STARTED)
+    check_reverse(STARTED)
+    check_transpose(STARTED)
+    check_batch(STARTED)
+    check_batch(map(pullback_of, STARTED), most=3)
+
+
+def test_sums_of_functions_stay_sums() -> None:
+    found = names(pulled_back(STARTED[2]))
+    assert found.count("reduce_window") == 1
+    assert "gather" not in found
 
 
 @st.composite

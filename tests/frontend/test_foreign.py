@@ -318,3 +318,32 @@ def test_operations_without_records_are_legalized() -> None:
         "return %0 : tensor<3x4xf32>\n}"
     )
     close(mycc.grad(lambda x: f(x).sum())(mnp.ones(4)), np.full(4, 6, np.float32))
+
+
+def test_bodies_that_call_functions() -> None:
+    """As exporters write a running logsumexp: the derivative of its last element is a softmax."""
+    f = mycc.from_stablehlo(
+        """
+        func.func @main(%x: tensor<5xf32>) -> tensor<5xf32> {
+          %start = stablehlo.constant dense<0xFF800000> : tensor<f32>
+          %0 = "stablehlo.reduce_window"(%x, %start) <{
+              padding = dense<[[4, 0]]> : tensor<1x2xi64>, window_dimensions = array<i64: 5>}> ({
+            ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+              %1 = func.call @logaddexp(%a, %b) : (tensor<f32>, tensor<f32>) -> tensor<f32>
+              stablehlo.return %1 : tensor<f32>
+          }) : (tensor<5xf32>, tensor<f32>) -> tensor<5xf32>
+          return %0 : tensor<5xf32>
+        }
+        func.func private @logaddexp(%a: tensor<f32>, %b: tensor<f32>) -> tensor<f32> {
+          %high = stablehlo.maximum %a, %b : tensor<f32>
+          %low = stablehlo.minimum %a, %b : tensor<f32>
+          %gap = stablehlo.subtract %low, %high : tensor<f32>
+          %ratio = stablehlo.exponential %gap : tensor<f32>
+          %more = stablehlo.log_plus_one %ratio : tensor<f32>
+          %sum = stablehlo.add %high, %more : tensor<f32>
+          return %sum : tensor<f32>
+        }"""
+    )
+    xs = normal(3, 5)
+    close(mycc.vmap(f)(xs), np.logaddexp.accumulate(xs, axis=1))
+    close(mycc.vmap(mycc.grad(lambda x: f(x)[4]))(xs), jax.nn.softmax(xs))
