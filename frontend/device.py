@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mycc.array import Array
-from mycc.dialects.errors import DeviceError, ShardingError
+from mycc.dialects.errors import DeviceError, ShardingError, TreeError
 from mycc.lowering import buffers, pytrees
 from mycc.lowering import devices as _devices
 from mycc.lowering.shardings import (
@@ -115,10 +115,19 @@ def device_put(x: Any, device: Any = None) -> Any:
 
 
 def places_of(places: Any, x: Any) -> list[Any]:
-    """For each leaf of a pytree where it goes, from a pytree of places whose structure is a prefix of it."""
-    from mycc.tree import broadcast
+    """For each leaf of a pytree where it goes, from a pytree of places whose structure is a prefix of it.
 
-    return pytrees.flatten(broadcast(places, x, is_leaf=_is_place), _is_place)[0]
+    Raises:
+        TreeError: it is no prefix.
+    """
+    tops, treedef = pytrees.flatten(places, _is_place)
+    try:
+        below = treedef.flatten_up_to(x)
+    except ValueError as error:
+        raise TreeError(
+            f"{user_line()}: the places {places!r} are no prefix of what goes there: {error}"
+        ) from None
+    return [top for top, part in zip(tops, below, strict=True) for _ in pytrees.flatten(part)[0]]
 
 
 def _is_place(x: Any) -> bool:
@@ -223,11 +232,14 @@ def placement(
             spread = True
         elif _devices.several_devices and type(x) is Array and x.committed:
             spread = spread or is_spread(x._data)
-            where.setdefault(x._data._sharding._internal_device_list, f"{x._aval} with {x.sharding}")
+            held = x._data._sharding._internal_device_list
+            where.setdefault(
+                held, f"{x._aval} with {x.sharding}" if is_spread(x._data) else f"{x._aval} on {x.device}"
+            )
     if len(where) > 1:
         raise DeviceError(
-            f"{user_line()}: {name} got what is on different devices: {'; '.join(where.values())}; bring it together "
-            "with device_put"
+            f"{user_line()}: {name} got arrays on different devices ({', '.join(where.values())}); move them together with "
+            "device_put"
         )
     if not where:
         return Placement((_devices.default_device(),), False)

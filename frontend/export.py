@@ -20,7 +20,7 @@ from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.foreign import take_in
-from mycc.lowering.pipelines import check_expanded
+from mycc.lowering.pipelines import check_expanded, default_pipeline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import Symbols, copy_module
 from mycc.source import user_line
@@ -65,13 +65,14 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
 
     @functools.wraps(fun)
     def exporter(*specs: Any, **named: Any) -> Exported:
-        return _exported(name_of(fun), jitted.lower(*specs, **named))
+        traced = jitted.trace(*specs, **named)
+        return _exported(name_of(fun), traced.lower(default_pipeline(traced.module, decompose=False)))
 
     return exporter
 
 
 def _exported(name: str, lowered: Lowered) -> Exported:
-    check_expanded(lowered.module)
+    check_expanded(lowered.module, decomposed=False)
     module = copy_module(lowered.module)
     _embed(module, [x._numpy() for x in lowered.traced.hidden])
     Pipeline.parse(_PLAIN).run(module)

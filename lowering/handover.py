@@ -11,7 +11,7 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
 from mycc.passes.host import REPLACED, HostLapack
-from mycc.passes.symbols import Symbols, callees
+from mycc.passes.symbols import Symbols, called
 
 __all__ = ["Handover", "check_handover", "refuse_cycles"]
 
@@ -134,6 +134,8 @@ def _check_target(op: Any, platform: str | None) -> None:
 def refuse_cycles(symbols: Symbols) -> None:
     """Refuses functions that call each other in a circle, which crashes XLA, and passes that expand calls.
 
+    Rules of composites may refer to themselves: each derivative of one is another function.
+
     Raises:
         ModuleError: with the circle and the line of one of its calls.
     """
@@ -142,7 +144,7 @@ def refuse_cycles(symbols: Symbols) -> None:
         if root in done:
             continue
         path: dict[str, None] = {root: None}
-        pending = [iter(symbols.callees(root))]
+        pending = [iter(_calls(symbols, root))]
         while pending:
             callee = next(pending[-1], None)
             if callee is None:
@@ -151,10 +153,14 @@ def refuse_cycles(symbols: Symbols) -> None:
             elif callee in path:
                 names = list(path)
                 circle = " -> ".join(f"@{name}" for name in (*names[names.index(callee) :], callee))
-                where = next(op for op in symbols.referring(names[-1]) if callee in callees(op)).location
+                where = next(op for op in symbols.referring(names[-1]) if callee in called(op)).location
                 raise ModuleError(
                     f"{describe(where)}: functions call each other in a circle ({circle}); write a loop instead"
                 )
             elif callee not in done:
                 path[callee] = None
-                pending.append(iter(symbols.callees(callee)))
+                pending.append(iter(_calls(symbols, callee)))
+
+
+def _calls(symbols: Symbols, symbol: str) -> list[str]:
+    return [c for op in symbols.referring(symbol) for c in called(op) if c in symbols.functions]

@@ -39,15 +39,21 @@ def _expansion(symbols: Symbols) -> Pipeline:
     return Pipeline([Outline(), *rounds] if rounds else [])
 
 
-def default_pipeline(module: ir.Module) -> Pipeline:
-    """What `jit` runs on a traced module before it is handed to XLA."""
+def default_pipeline(module: ir.Module, *, decompose: bool = True) -> Pipeline:
+    """What `jit` runs on a traced module before it is handed to XLA.
+
+    Args:
+        module: the module.
+        decompose: whether composites go, and with them the derivative rules of their own; what is exported
+            keeps them.
+    """
     symbols = Symbols(module)
     expand = _expansion(symbols)
     # What is only a name for other operations is rare, and unknown to XLA in part.
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
-    decompose = [Decompose()] if _has_composites(symbols) else []
+    composites = [Decompose()] if decompose and _has_composites(symbols) else []
     groups = [Groups()] if manual.NAME in symbols.names else []
-    return Pipeline([*rare, expand, *decompose, "symbol-dce", *groups, Resolve(), _CLEANUP])
+    return Pipeline([*rare, expand, *composites, "symbol-dce", *groups, Resolve(), _CLEANUP])
 
 
 def _has_composites(symbols: Symbols) -> bool:
@@ -87,14 +93,20 @@ def _rounds(symbols: Symbols) -> int:
     return max(done_after.values(), default=0)
 
 
-def check_expanded(module: ir.Module) -> None:
+def check_expanded(module: ir.Module, *, decomposed: bool = True) -> None:
     """Refuse a module that still holds an operation of mycc's dialect.
+
+    Args:
+        module: the module.
+        decomposed: whether composites are refused as well.
 
     Raises:
         MyccError: with the operation and its line; XLA knows none of them.
     """
     symbols = Symbols(module)
     for op in (op for symbol in symbols.functions for op in symbols.referring(symbol)):
+        if op.name == "stablehlo.composite" and not decomposed:
+            continue
         target = target_of(op)
         if target.startswith("mycc.") and not target.startswith(PREFIX):
             raise MyccError(

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from mycc.dialects.errors import ModuleError
+from mycc.dialects.composites import restore
+from mycc.dialects.errors import ModuleError, TransformError
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.passes.diagnostics import format_diagnostic, format_error
 
@@ -204,8 +205,12 @@ def _deserialize(name: str, artifact: bytes) -> ir.Module:
             ) from None
     try:
         module.operation.verify()
+        # References inside of attributes come back as strings.
+        restore(module)
     except ir.MLIRError as error:
         raise ModuleError(rename(format_error(error), name)) from None
+    except TransformError as error:
+        raise ModuleError(f"{name}: error: {error}") from None
     return module
 
 

@@ -13,6 +13,7 @@ from mycc.passes.records import find_record
 
 __all__ = [
     "Symbols",
+    "called",
     "callees",
     "captures",
     "copy_module",
@@ -78,8 +79,8 @@ def callees(op: ir.Operation) -> list[str]:
     return []
 
 
-def _called(op: ir.Operation) -> list[str]:
-    """As `callees`, without the rules of composites."""
+def called(op: ir.Operation) -> list[str]:
+    """As `callees`, without the rules of composites, which may refer to the composite that they belong to."""
     found = callees(op)
     return found[:1] if op.name == "stablehlo.composite" else found
 
@@ -198,14 +199,14 @@ class Symbols:
             waiting += found
         if len(seen) == 1 and symbol not in self.callees(symbol):
             return True
-        called, waiting = set[str](), [symbol]
+        reached, waiting = set[str](), [symbol]
         while waiting:
             name = waiting.pop()
-            calls = {c for op in self.referring(name) for c in _called(op)} & pending
+            calls = {c for op in self.referring(name) for c in called(op)} & pending
             if symbol in calls:
                 return False
-            waiting += calls - called
-            called |= calls
+            waiting += calls - reached
+            reached |= calls
         return True
 
     def types(self, symbol: str) -> tuple[list[ir.Type], list[ir.Type]]:

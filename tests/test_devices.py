@@ -9,6 +9,7 @@ from pathlib import Path
 
 
 def test_eight_devices() -> None:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
     done = subprocess.run(
         [
             sys.executable,
@@ -17,11 +18,10 @@ def test_eight_devices() -> None:
             "-q",
             "-p",
             "no:cacheprovider",
-            "-p",
-            "no:xdist",
+            "-n0",
             str(Path(__file__).parent / "devices"),
         ],
-        env={**os.environ, "MYCC_NUM_CPU_DEVICES": "8", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**inherited, "MYCC_NUM_CPU_DEVICES": "8", "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
         check=False,

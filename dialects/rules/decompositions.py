@@ -341,6 +341,9 @@ def generate_q(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequ
 
 def eig_augment(site: Site, operands: Sequence[Value]) -> Augmented | None:
     """Ask for the right eigenvectors, without which values have no derivative."""
+    if not shape_of(operands[0])[-1]:
+        # The kernel fails on empty matrices. Without derivatives XLA drops the call; here its state is a residual.
+        return [ops.full(result.type, 0) for result in site.op.results], []
     if lapack.config_of(site.op)["compute_right"] == "V":
         return None
     return _with_options(site, operands, {"compute_right": "V"})
@@ -353,7 +356,7 @@ def eig(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Li
     """
     (da,) = tangents
     count = len(site.op.results)
-    if da is None:
+    if da is None or not da.shape[-1]:
         return [None] * count
     real = count == 5
     augmented = lapack.config_of(site.op)["compute_right"] == "N"

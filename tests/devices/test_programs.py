@@ -199,12 +199,12 @@ def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh, Matrix]
         ),
         "another device": (
             mycc.DeviceError,
-            r"test_programs.py:\d+: add got what is on different devices",
+            r"test_programs.py:\d+: add got arrays on different devices",
             lambda mesh, x: put(mesh, x, "x") + mycc.device_put(x, mycc.devices()[3]),
         ),
         "another mesh": (
             mycc.DeviceError,
-            r"different devices: f64\[8,16\] with .*Mesh\('x': 4.* f64\[8,16\] with .*Mesh\('q': 4",
+            r"different devices \(f64\[8,16\] with .*Mesh\('x': 4.* f64\[8,16\] with .*Mesh\('q': 4",
             lambda mesh, x: put(mesh, x, "x") + put(Mesh(mycc.devices()[:4], "q"), x, "q"),
         ),
         "rank": (

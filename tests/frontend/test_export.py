@@ -165,3 +165,38 @@ def test_there_are_no_symbolic_sizes() -> None:
     (b,) = jax.export.symbolic_shape("b")
     with pytest.raises(TypeError, match=message.replace("'b'", "b")):
         mycc.export(mnp.sin)(jax.ShapeDtypeStruct((b, 3), "float32"))
+
+
+@pytest.mark.parametrize("form", ["artifact", "text"])
+def test_derivative_rules_survive(form: str) -> None:
+    @mycc.custom_jvp
+    def tripled(x: Any) -> Any:
+        return mnp.log(1.0 + mnp.exp(x))
+
+    @tripled.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        return tripled(primals[0]), 3.0 * tangents[0]
+
+    @mycc.custom_vjp
+    def scaled(x: Any, y: Any) -> Any:
+        return x * y
+
+    scaled.defvjp(lambda x, y: (scaled(x, y), (x, y)), lambda r, ct: (ct * r[1] * 3, ct * r[0] * 5))
+
+    def f(x: Any) -> Any:
+        return tripled(x) + scaled(x, 2.0 * x) + mycc.checkpoint(mnp.sin)(x)
+
+    exported = mycc.export(f)(mycc.ShapeDtypeStruct((), "float32"))
+    again = mycc.from_stablehlo(exported.serialize() if form == "artifact" else exported.as_text())
+    # The rules say something else than the functions do, so that it shows whether they are asked.
+    x = 0.5
+    assert float(mycc.grad(f)(x)) == pytest.approx(3 + (2 * x * 3 + x * 5 * 2) + np.cos(x), rel=1e-6)
+    for transform in (
+        lambda g: g,
+        mycc.grad,
+        lambda g: mycc.jit(mycc.grad(g)),
+        lambda g: mycc.grad(mycc.grad(g)),
+    ):
+        np.testing.assert_allclose(transform(again)(x), transform(f)(x), rtol=1e-6)
+    xs = mnp.arange(3.0)
+    np.testing.assert_allclose(mycc.vmap(mycc.grad(again))(xs), mycc.vmap(mycc.grad(f))(xs), rtol=1e-6)
