@@ -1,56 +1,51 @@
-"""``python -m benchmarks``: mycc beside JAX in one run, as a table or with ``--json``."""
+"""``python -m benchmarks``: mycc beside JAX, and PyTorch where installed, in one run."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
+import importlib.util
+import shlex
+import sys
+from pathlib import Path
 
-from benchmarks.measure import FRAMEWORKS, Row, processes, turns, wall
-
-START = """
-import {package}, {package}.numpy as np
-print({package}.jit(lambda x, y: x + y)(np.ones(3), 1.0))
-"""
-
-
-def start() -> Row:
-    """A process that imports and runs one jitted addition."""
-    scripts = {n: START.format(package=n).replace("print", "str") for n in FRAMEWORKS}
-    return wall("process with one jitted addition", "0.6", scripts, 7)
-
-
-BENCHMARKS = {
-    "trace": lambda: turns("GPT-12 trace + transform + lower", "0.25", "trace", 15),
-    "compile": lambda: processes(
-        "GPT-12 compile, cold", "0.5", {n: ["-m", "benchmarks.cold", n] for n in FRAMEWORKS}, 3
-    ),
-    "run": lambda: turns("GPT-12 run", "-", "run", 9),
-    "dispatch": lambda: turns("dispatch of jit(x + y), 1,000 calls", "2.0", "dispatch", 15),
-    "start": start,
-}
+from benchmarks import report
+from benchmarks.suite import SUITE, Options
 
 
 def main() -> None:
     """Run the chosen benchmarks and print them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help="which to run; default: all")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which to run (default: all): {', '.join(SUITE)}"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON with all samples instead of a table")
+    parser.add_argument("--plot", metavar="PNG", help="draw the ratios to JAX")
+    parser.add_argument("--write", metavar="MD", type=Path, help="write a page, as docs/benchmarks.md")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="fresh processes for each workload (default: 3)"
+    )
+    parser.add_argument("--turns", type=int, default=7, help="runs in each process (default: 7)")
+    parser.add_argument(
+        "--torch-python", metavar="EXE", help="the Python that has PyTorch (default: this one)"
+    )
     options = parser.parse_args()
-    rows = [BENCHMARKS[name]() for name in options.names or BENCHMARKS]
-    if options.json:
-        print(json.dumps([dataclasses.asdict(r) | {"ratio": r.ratio} for r in rows], indent=2))
-        return
-    print("| what | mycc | JAX | ratio (middle half) | aim |")
-    print("|---|---|---|---|---|")
-    for r in rows:
-        print(
-            f"| {r.name} | {_time(r.mycc)} | {_time(r.jax)} | {r.ratio:.2f} ({r.low:.2f}-{r.high:.2f}) | {r.aim} |"
-        )
-
-
-def _time(value: float) -> str:
-    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.1f} ms"
+    for name in options.names:
+        if name not in SUITE:
+            parser.error(f"no benchmark '{name}'; there are {', '.join(SUITE)}")
+    torch = options.torch_python or (sys.executable if importlib.util.find_spec("torch") else None)
+    chosen = Options(options.rounds, options.turns, torch)
+    results = []
+    for name in options.names or SUITE:
+        print(f"{name} ...", file=sys.stderr)
+        for result in SUITE[name](chosen):
+            results.append(result)
+            print(report.table([result]).splitlines()[-1], file=sys.stderr)
+    print(report.as_json(results) if options.json else report.table(results))
+    if options.plot:
+        report.plot(results, options.plot)
+    if options.write:
+        command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+        report.write_page(results, command, options.write)
 
 
 if __name__ == "__main__":

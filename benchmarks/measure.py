@@ -1,37 +1,49 @@
-"""Timing: two processes that take turns, medians, ratios with their spread."""
+"""Timing: processes that take turns, medians, ratios with their spread."""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
 
-FRAMEWORKS = ("mycc", "jax")
+import numpy as np
+
+__all__ = ["Result", "Worker", "processes", "seconds", "turns"]
 
 # A package that pip has installed has its bytecode; a checkout gets it at the first start, unless this forbids it.
-_ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+# What is measured is compiling, not reading what another run has compiled.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
+    "MYCC_COMPILATION_CACHE": "0"
+}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: seconds of mycc and of JAX, and their ratio, median and middle half."""
+class Result:
+    """What was measured of one thing: for each peer its samples, taken by turns."""
 
     name: str
-    mycc: float
-    jax: float
-    low: float
-    high: float
-    aim: str
+    unit: str
+    samples: Mapping[str, Sequence[float]]
+    aims: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def ratio(self) -> float:
-        """mycc's time divided by JAX's."""
-        return self.mycc / self.jax
+    def median(self, peer: str) -> float:
+        """The median of a peer's samples."""
+        return statistics.median(self.samples[peer])
+
+    def ratio(self, peer: str) -> tuple[float, float, float]:
+        """mycc's samples divided by a peer's, in pairs: the median, and its 95 % interval by bootstrap."""
+        pairs = np.array(self.samples["mycc"]) / np.array(self.samples[peer])
+        chosen = np.random.default_rng(0).integers(0, len(pairs), (2000, len(pairs)))
+        low, high = np.percentile(np.median(pairs[chosen], axis=1), [2.5, 97.5])
+        return float(np.median(pairs)), float(low), float(high)
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -41,75 +53,79 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def row(name: str, aim: str, samples: Mapping[str, list[float]]) -> Row:
-    """A line from paired samples of both."""
-    pairs = [a / b for a, b in zip(samples["mycc"], samples["jax"], strict=True)]
-    quarters = statistics.quantiles(pairs, n=4) if len(pairs) > 1 else [pairs[0]] * 3
-    return Row(
-        name,
-        statistics.median(samples["mycc"]),
-        statistics.median(samples["jax"]),
-        quarters[0],
-        quarters[2],
-        aim,
-    )
+class Worker:
+    """A process of :mod:`benchmarks.worker` or of another module that answers lines with lines of JSON."""
+
+    def __init__(self, module: str, *arguments: str, python: str = sys.executable) -> None:
+        self.process = subprocess.Popen(
+            [python, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+        )
+
+    def ask(self, request: str) -> Any:
+        """Send a line, and return what the answer says.
+
+        Raises:
+            RuntimeError: the process has ended; with what it wrote to its standard error.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None
+        try:
+            self.process.stdin.write(request + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self.process.stdout.readline()
+        if not line:
+            assert self.process.stderr is not None
+            raise RuntimeError(
+                f"{' '.join(map(str, self.process.args))}: {self.process.stderr.read()[-2000:]}"
+            )  # type: ignore[arg-type]
+        return json.loads(line)
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
-def turns(name: str, aim: str, action: str, rounds: int) -> Row:
-    """Time an action of `benchmarks.actions`: each framework in a process of its own, the two taking turns.
+def turns(workers: Mapping[str, Callable[[], Worker]], request: str, rounds: int) -> dict[str, list[float]]:
+    """Ask workers the same by turns; each is a process, and the first turn warms up.
 
     In one process each would pay for the other's objects at every garbage collection.
     """
-    samples: dict[str, list[float]] = {key: [] for key in FRAMEWORKS}
+    samples: dict[str, list[float]] = {peer: [] for peer in workers}
     with ExitStack() as stack:
-        workers = {
-            key: stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "benchmarks.actions", action, key],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    env=_ENVIRONMENT,
-                )
-            )
-            for key in FRAMEWORKS
-        }
+        running = {peer: stack.enter_context(make()) for peer, make in workers.items()}
         for number in range(rounds + 1):
-            for key, worker in workers.items():
-                assert worker.stdin is not None and worker.stdout is not None
-                worker.stdin.write("go\n")
-                worker.stdin.flush()
-                taken = float(worker.stdout.readline())
-                # The first turn warms up.
+            for peer, worker in running.items():
+                taken = worker.ask(request)
                 if number:
-                    samples[key].append(taken)
-    return row(name, aim, samples)
+                    samples[peer].append(taken)
+    return samples
 
 
-def processes(name: str, aim: str, modules: Mapping[str, list[str]], rounds: int) -> Row:
-    """Compare what fresh processes report: each prints a number of seconds as its last word."""
-    samples: dict[str, list[float]] = {key: [] for key in modules}
-    for _ in range(rounds):
-        for key, arguments in modules.items():
-            done = subprocess.run(
-                [sys.executable, *arguments], capture_output=True, text=True, check=True, env=_ENVIRONMENT
-            )
-            samples[key].append(float(done.stdout.split()[-1]))
-    return row(name, aim, samples)
-
-
-def wall(name: str, aim: str, scripts: Mapping[str, str], rounds: int) -> Row:
-    """Compare whole processes from start to end."""
+def processes(scripts: Mapping[str, str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of whole processes, from start to end, that run a script each."""
 
     def run(script: str) -> float:
         command = [sys.executable, "-c", script]
-        return seconds(lambda: subprocess.run(command, check=True, env=_ENVIRONMENT))
+        return seconds(
+            lambda: subprocess.run(command, check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+        )
 
-    samples: dict[str, list[float]] = {key: [] for key in scripts}
+    samples: dict[str, list[float]] = {peer: [] for peer in scripts}
     for number in range(rounds + 1):
-        for key, script in scripts.items():
+        for peer, script in scripts.items():
             taken = run(script)
             # The first start writes bytecode, and reads files that are in memory afterwards.
             if number:
-                samples[key].append(taken)
-    return row(name, aim, samples)
+                samples[peer].append(taken)
+    return samples

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from benchmarks.frameworks import Framework
+
 LAYERS, WIDTH, LENGTH, BATCH, HEADS, VOCABULARY = 12, 256, 128, 4, 8, 512
+
+
+def training(layers: int) -> Callable[[Framework], tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """A maker of value_and_grad of the loss of a GPT of `layers` layers."""
+
+    def make(f: Framework) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return f.package.value_and_grad(loss_of(f.np, f.nn)), (parameters(layers), tokens())
+
+    return make
 
 
 def parameters(layers: int = LAYERS, seed: int = 0) -> dict[str, Any]:
