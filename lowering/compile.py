@@ -14,7 +14,7 @@ from mycc.lowering import callbacks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import instrument, mode
 from mycc.lowering.executable import Executable
-from mycc.lowering.handover import check_handover
+from mycc.lowering.handover import Handover, check_handover
 from mycc.lowering.settings import DEFAULTS, CompileSettings, refused, xla_options
 from mycc.lowering.shardings import Layout
 from mycc.passes.symbols import copy_module
@@ -76,7 +76,7 @@ def compile_module(
             "once; host callbacks work in programs for one device"
         )
     calls = () if prepared is None else prepared.calls
-    loaded = _compile_and_load(module, devices, options, handover.disabled, calls)
+    loaded = _compile_and_load(module, devices, options, handover, calls)
     if out_avals is None:
         out_avals = found
     elif checks is not None:
@@ -91,7 +91,7 @@ def _compile_and_load(
     module: ir.Module,
     devices: Sequence[Any],
     options: CompileSettings,
-    disabled: Sequence[str],
+    handover: Handover,
     calls: Sequence[Callable[..., Any]],
 ) -> Any:
     # As bytecode, which XLA reads into a context of its own: in this one it would load dialects and run passes
@@ -109,7 +109,7 @@ def _compile_and_load(
         try:
             with long_call():
                 return devices[0].client.compile_and_load(
-                    program, where, xla_options(options, devices, disabled), **more
+                    program, where, xla_options(options, devices, handover.disabled, handover.flags), **more
                 )
         except pjrt.XlaRuntimeError as error:
             if not refused(error):

@@ -19,6 +19,12 @@ _BARRIER = "stablehlo.optimization_barrier"
 _AROUND = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 # On the host XLA compiles small loops with an emitter that crashes on barriers.
 _SMALL_LOOPS = "small-while-loop-hoisting"
+_CONVOLUTION = "stablehlo.convolution"
+# The library that XLA gives what it can runs a convolution on one thread; XLA's own code uses all of them.
+_NO_LIBRARY_CONVOLUTIONS = (
+    "xla_cpu_experimental_ynn_fusion_type",
+    "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +34,12 @@ class Handover:
     Args:
         entry: its function ``main``.
         disabled: the passes that XLA must leave out.
+        flags: the flags of XLA that suit what is in it.
     """
 
     entry: Any
-    disabled: tuple[str, ...]
+    disabled: tuple[str, ...] = ()
+    flags: tuple[tuple[str, str], ...] = ()
 
 
 def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
@@ -58,16 +66,20 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
     for function in functions.values():
         _scan(function, platform, found, barriers)
     if platform != "cpu":
-        return Handover(entry, ())
+        return Handover(entry)
     if not found.isdisjoint(REPLACED):
         HostLapack().run(module)
         pjrt.register_cpu_kernels()
     # A function that is called may be called in a loop.
     inside = any(op.operation.parent != entry for op in barriers) and "stablehlo.while" in found
-    return Handover(entry, (_SMALL_LOOPS,) if inside else ())
+    return Handover(
+        entry,
+        disabled=(_SMALL_LOOPS,) if inside else (),
+        flags=(_NO_LIBRARY_CONVOLUTIONS,) if _CONVOLUTION in found else (),
+    )
 
 
-_NOTED = REPLACED | {"stablehlo.while"}
+_NOTED = REPLACED | {"stablehlo.while", _CONVOLUTION}
 
 
 def _scan(function: Any, platform: str | None, names: set[str], barriers: list[Any]) -> None:

@@ -40,7 +40,9 @@ DEFAULTS = CompileSettings()
 
 
 # Flags of mycc's own that not every jaxlib in range has; those that this one refused.
-_OPTIONAL = frozenset({"xla_cpu_use_fusion_emitters", "xla_dump_emitter_re"})
+_OPTIONAL = frozenset(
+    {"xla_cpu_use_fusion_emitters", "xla_dump_emitter_re", "xla_cpu_experimental_ynn_fusion_type"}
+)
 _refused: set[str] = set()
 
 
@@ -59,13 +61,19 @@ _BARRIER_PASS = "cse_barrier_expander"
 _DISABLED_PASSES = "xla_disable_hlo_passes"
 
 
-def xla_options(options: CompileSettings, devices: Sequence[Any], disabled: Sequence[str] = ()) -> Any:
+def xla_options(
+    options: CompileSettings,
+    devices: Sequence[Any],
+    disabled: Sequence[str] = (),
+    suited: Sequence[Option] = (),
+) -> Any:
     """The runtime's `CompileOptions` for a program on some devices.
 
     Args:
         options: mycc's settings.
         devices: where it runs.
         disabled: names of passes of XLA that the program cannot bear.
+        suited: flags that suit the program; those in the settings come before them.
 
     Raises:
         MyccError: the devices cannot be divided among the replicas.
@@ -85,7 +93,7 @@ def xla_options(options: CompileSettings, devices: Sequence[Any], disabled: Sequ
         build.use_spmd_partitioning = True
         build.use_shardy_partitioner = True
         build.allow_spmd_sharding_propagation_to_output = [True]
-    flags = dict(options.env_option_overrides)
+    flags = {**dict(suited), **dict(options.env_option_overrides)}
     given = flags.get(_DISABLED_PASSES)
     flags[_DISABLED_PASSES] = ",".join([*([str(given)] if given else []), _BARRIER_PASS, *disabled])
     if options.tiny and devices[0].platform == "cpu":

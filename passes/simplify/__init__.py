@@ -1,7 +1,7 @@
 """The algebra that tracing, differentiation and batching leave behind.
 
 One file of patterns for each kind: ``algebra``, ``constants``, ``shape``, ``dot``, ``reduce``, ``slices``,
-``scatter``, ``loops``.
+``scatter``, ``windows``, ``loops``.
 To add one, write a small class there, list it in the file's ``PATTERNS``, and give it a test in
 ``tests/passes/simplify``.
 """
@@ -14,7 +14,7 @@ from functools import lru_cache
 from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, did_you_mean, option
 from mycc.passes.pattern import Pattern, PatternSet, rewrite
-from mycc.passes.simplify import algebra, constants, dot, loops, reduce, scatter, shape, slices
+from mycc.passes.simplify import algebra, constants, dot, loops, reduce, scatter, shape, slices, windows
 
 __all__ = ["PATTERNS", "Simplify"]
 
@@ -26,6 +26,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *reduce.PATTERNS,
     *slices.PATTERNS,
     *scatter.PATTERNS,
+    *windows.PATTERNS,
     *loops.PATTERNS,
 )
 
