@@ -83,7 +83,8 @@ def _placed(select: ir.Operation, sliding: Sliding, x: ir.Value, source: ir.Valu
             # Padding is never selected.
             stays = ops.or_(ops.and_(stays, found), ops.not_(inside[number]))
             found = ops.or_(found, inside[number])
-        best = ops.select(stays, best, value)
+        if number < len(rest):
+            best = ops.select(stays, best, value)
         chosen = ops.select(stays, chosen, ops.full(index, number))
     size = [n + sum(p) for n, p in zip(shape_of(x), sliding.padding, strict=True)]
     gaps = [s - 1 for s in sliding.strides]
