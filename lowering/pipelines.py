@@ -10,6 +10,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
+from mycc.passes.components import Components
 from mycc.passes.decompose import Decompose
 from mycc.passes.diagnostics import format_error
 from mycc.passes.expand import EXPANDED, Expand
@@ -26,7 +27,7 @@ __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
 # By itself `inline` would canonicalize each function that it is about to take apart.
 _INLINE = "inline{default-pipeline= }"
-_CLEANUP = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse", Fuse(annotate=False)])
+_CLEANUP = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse", Components(), Fuse(annotate=False)])
 
 
 def transforms(module: ir.Module) -> Pipeline:

@@ -62,6 +62,8 @@ _KINDS = {
 # Beyond these counts the decision is the same; capping them keeps the analysis linear.
 _MANY_ROOTS = 16
 _LARGE_COST = 64
+# Storing a small array costs about as much as computing this many of it.
+_MANY_COPIES = 16
 
 Roots = frozenset[int]
 
@@ -85,6 +87,7 @@ class Fuse(Pass):
         True, help="store elementwise values that feed a dot, convolution or transpose"
     )
     reductions: bool = option(True, help="store the result of a reduction that is broadcast again")
+    broadcasts: bool = option(True, help="store small values that would be computed for each of many copies")
     annotate: bool = option(True, help="put mycc.cluster on each operation")
 
     def run(self, module: ir.Module) -> None:
@@ -168,6 +171,11 @@ class _Graph:
                 stored[i] = "reduction that is broadcast"
         costs: list[int] = []
         for i in range(len(self.ops)):
+            if self.kinds[i] & _BROADCAST and options.broadcasts:
+                for p in self.producers[i]:
+                    if costs[p] >= options.min_cost and self._repeats(i, p):
+                        stored[p] = "computed for each copy"
+                        costs[p] = 0
             costs.append(0 if i in stored else self._cost(i, costs))
         # Upwards, so that what a value's consumers do is decided before it is asked who recomputes it.
         candidates: list[tuple[int, int]] = []
@@ -240,6 +248,12 @@ class _Graph:
                 i = above[0] if above else u
                 if self.kinds[i] & _REDUCTION and len(self.ops[i].results) == 1 and self._is_large(u):
                     yield i
+
+    def _repeats(self, i: int, p: int) -> bool:
+        """Whether broadcast i makes a large array of many copies of what p computes."""
+        if not self._is_large(i) or min(size := self.ops[p].result.type.shape, default=1) < 0:
+            return False
+        return _MANY_COPIES * math.prod(size) <= math.prod(self.ops[i].result.type.shape)
 
     def _is_large(self, i: int) -> bool:
         """Whether the result of operation i is an array of many elements."""

@@ -6,6 +6,7 @@ from mycc.passes.autodiff import Autodiff
 from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
 from mycc.passes.check_nans import CheckNans
+from mycc.passes.components import Components
 from mycc.passes.decompose import Decompose
 from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
@@ -30,6 +31,7 @@ PASSES: tuple[type[Pass], ...] = (
     Resolve,
     Keep,
     Simplify,
+    Components,
     Fuse,
     CheckNans,
     HostLapack,

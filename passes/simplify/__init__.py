@@ -35,7 +35,7 @@ PATTERNS: tuple[Pattern, ...] = (
 class Simplify(Pass):
     """Simplifies arithmetic, shapes, contractions, reductions and slices; removes what is dead.
 
-    Every rewrite is exact in floating point (signs of zeros aside), and takes the location of the
+    Every rewrite is exact in floating point (signs of zeros and the last bits of powers aside), and takes the location of the
     operation that it replaces. Statistics count how often each pattern fired.
 
     Example::

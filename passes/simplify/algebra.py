@@ -1,7 +1,7 @@
 """Identities of arithmetic and logic.
 
-All are exact in floating point but for two things that XLA's own simplifier neglects too: the sign of a
-zero (``-0.0 + 0.0``) and the bits of a NaN.
+All are exact in floating point but for what XLA's own simplifier neglects too: the sign of a zero
+(``-0.0 + 0.0``), the bits of a NaN, and the last bits of powers by small constants.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from mycc.dialects import ops
+from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter
 from mycc.passes.simplify.match import CONSTANT, direction, filled, is_float, splat_of, splat_operand
 
@@ -228,6 +229,49 @@ class SelectOfNot(Pattern):
         return rewriter.replace(op, lambda: ops.select(negated.operand(0), y, x))
 
 
+class PowerOfHalves(Pattern):
+    """x ** 1.5 is x * sqrt(x), x ** -1.5 is rsqrt(x) cubed, and so on, and x ** -2 is (1 / x) squared.
+
+    The result may differ in its last bits: each factor is rounded. XLA does the same for the exponents 0.5, -0.5,
+    2 and 3; its general power is a call for each element.
+    """
+
+    op_names = ("stablehlo.power",)
+    producers = (CONSTANT,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        exponent = splat_operand(op, 1)
+        if exponent is None or not _is_real(op) or 2 * exponent != round(2 * exponent):
+            return False
+        if not 1 < abs(exponent) <= _MAX_POWER:
+            return False
+        x = op.operand(0)
+        whole, half = divmod(abs(exponent), 1)
+
+        def build() -> ir.Value:
+            if not half:
+                return _powers(x if exponent > 0 else ops.div(ops.full_like(x, 1), x), int(whole))
+            if exponent > 0:
+                return ops.mul(_powers(x, int(whole)), ops.sqrt(x))
+            root = ops.rsqrt(x)
+            # The power of a negative zero is positive.
+            return ops.mul(_powers(ops.mul(root, root), int(whole)), ops.abs_(root))
+
+        return rewriter.replace(op, build)
+
+
+_MAX_POWER = 4
+
+
+def _powers(x: ir.Value, exponent: int) -> ir.Value:
+    square = ops.mul(x, x) if exponent > 1 else x
+    return {1: x, 2: square, 3: ops.mul(square, x), 4: ops.mul(square, square)}[exponent]
+
+
+def _is_real(op: Op) -> bool:
+    return isinstance(op.type.element_type, ir.F32Type | ir.F64Type)
+
+
 class AbsOfNegation(Pattern):
     """abs(-x) and abs(abs(x)) are abs(x)."""
 
@@ -305,6 +349,7 @@ PATTERNS: tuple[Pattern, ...] = (
     ComparisonWithBoolean(),
     SelectOfConstant(),
     SelectOfNot(),
+    PowerOfHalves(),
     AbsOfNegation(),
     PartOfComplex(),
     ComplexOfParts(),

@@ -1,0 +1,236 @@
+"""The pass ``components``: arrays of short vectors become one array for each component.
+
+In ``p[None] - p[:, None]`` of points in space the innermost loop runs over three numbers, and cannot be vectorized.
+Where such an array is only a step from small arrays to reductions, each operation on it is done for every component
+by itself, on arrays whose innermost dimension is a long one::
+
+    %d = stablehlo.subtract %a, %b : tensor<256x256x3xf32>     // before
+
+    %d0 = stablehlo.subtract %a0, %b0 : tensor<256x256xf32>    // after
+    %d1 = stablehlo.subtract %a1, %b1 : tensor<256x256xf32>
+    %d2 = stablehlo.subtract %a2, %b2 : tensor<256x256xf32>
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import TypeAlias
+
+from mycc.dialects import ops
+from mycc.dialects.mlir import ir
+from mycc.dialects.record import batch_pointwise
+from mycc.dialects.rules import RECORDS, regions
+from mycc.dialects.types import shape_of, tensor
+from mycc.passes.base import Pass, option
+
+__all__ = ["Components"]
+
+Value: TypeAlias = ir.Value
+
+_CONSTANT = "stablehlo.constant"
+_BROADCAST = "stablehlo.broadcast_in_dim"
+_REDUCE = "stablehlo.reduce"
+# Sources and results count as small where they have this many times fewer elements.
+_SMALL = 8
+
+_POINTWISE = frozenset(name for name, record in RECORDS.items() if record.batch is batch_pointwise)
+
+
+@dataclass(frozen=True)
+class Components(Pass):
+    """Splits large arrays whose last dimension is 2 to 4 where they lie between small arrays and reductions."""
+
+    name = "components"
+
+    max_components: int = option(4, help="the longest last dimension that is split")
+    min_elements: int = option(16384, help="arrays of fewer elements are left alone")
+
+    def run(self, module: ir.Module) -> None:
+        blocks = [b for f in module.body.operations for region in f.regions for b in region.blocks]
+        while blocks:
+            block = blocks.pop()
+            listed = [op.operation for op in block.operations]
+            blocks += [
+                b for op in listed if op.name != _REDUCE for region in op.regions for b in region.blocks
+            ]
+            steps = [op for op in listed if self._is_step(op)]
+            for cluster in _clusters(steps, listed):
+                self.count("split arrays", len(cluster))
+                _Split(cluster).run()
+
+    def _is_step(self, op: ir.Operation) -> bool:
+        """Whether an operation makes an array that can be made by components."""
+        if op.name not in _POINTWISE and op.name != _BROADCAST:
+            return False
+        shape = _static_shape(op.results[0])
+        if not shape or not 2 <= shape[-1] <= self.max_components or math.prod(shape) < self.min_elements:
+            return False
+        if op.name == _BROADCAST:
+            source = _static_shape(op.operands[0])
+            if source is None:
+                return False
+            # What is the same for all components is read as it is; what is not must be taken apart.
+            return _is_spread(op) or _SMALL * math.prod(source) <= math.prod(shape)
+        return all(_static_shape(operand) == shape for operand in op.operands)
+
+
+def _static_shape(value: Value) -> tuple[int, ...] | None:
+    type_ = value.type
+    if not isinstance(type_, ir.RankedTensorType) or not type_.has_static_shape:
+        return None
+    return tuple(type_.shape)
+
+
+def _is_spread(op: ir.Operation) -> bool:
+    """Whether a broadcast repeats its operand along the last dimension of its result."""
+    last = len(op.results[0].type.shape) - 1
+    dims = list(op.attributes["broadcast_dimensions"])
+    return not dims or dims[-1] != last or op.operands[0].type.shape[-1] == 1
+
+
+def _is_splat(value: Value) -> bool:
+    owner = value.owner
+    if isinstance(owner, ir.Block) or owner.name != _CONSTANT:
+        return False
+    attribute = owner.attributes["value"]
+    return isinstance(attribute, ir.DenseElementsAttr) and bool(attribute.is_splat)
+
+
+def _clusters(steps: Sequence[ir.Operation], block: Sequence[ir.Operation]) -> Iterator[list[ir.Operation]]:
+    """The steps that are connected with each other, where nothing else needs one of their arrays as it is.
+
+    Each list is in program order, and holds the reductions of its arrays as well.
+    """
+    place = {hash(op.results[0]): i for i, op in enumerate(steps)}
+    group = list(range(len(steps)))
+
+    def root(i: int) -> int:
+        while group[i] != i:
+            group[i] = group[group[i]]
+            i = group[i]
+        return i
+
+    whole: set[int] = set()
+    for i, op in enumerate(steps):
+        if op.name == _BROADCAST:
+            continue
+        for operand in op.operands:
+            j = place.get(hash(operand))
+            if j is not None:
+                group[root(i)] = root(j)
+            elif not _is_splat(operand):
+                whole.add(i)
+    order = {hash(op.results[0]): n for n, op in enumerate(block) if len(op.results) == 1}
+    reductions: dict[int, list[ir.Operation]] = {}
+    for i, op in enumerate(steps):
+        for use in op.results[0].uses:
+            user = use.owner.operation
+            key = hash(user.results[0]) if len(user.results) == 1 else None
+            if key in place and user.name != _BROADCAST:
+                continue
+            if key in order and _is_shrinking(user, op.results[0]):
+                reductions.setdefault(i, []).append(user)
+            else:
+                whole.add(i)
+    refused = {root(i) for i in whole}
+    found: dict[int, list[ir.Operation]] = {}
+    for i, op in enumerate(steps):
+        if root(i) not in refused:
+            found.setdefault(root(i), []).extend([op, *reductions.get(i, [])])
+    for cluster in found.values():
+        unique = {hash(op.results[0]): op for op in cluster}
+        if any(op.name == _REDUCE for op in unique.values()):
+            yield sorted(unique.values(), key=lambda op: order[hash(op.results[0])])
+
+
+def _is_shrinking(op: ir.Operation, array: Value) -> bool:
+    """Whether an operation reduces an array to one that is small, or in its last dimension."""
+    if op.name != _REDUCE or len(op.operands) != 2 or op.operands[0] != array:
+        return False
+    (kind,) = regions.kinds(op)
+    if kind not in regions.COMBINE or not regions.is_identity(op.operands[1], kind):
+        return False
+    shape = tuple(array.type.shape)
+    within = len(shape) - 1 in list(op.attributes["dimensions"])
+    return within or _SMALL * math.prod(op.results[0].type.shape) <= math.prod(shape)
+
+
+class _Split:
+    """The operations of a cluster, done component by component."""
+
+    def __init__(self, cluster: Sequence[ir.Operation]) -> None:
+        self.cluster = cluster
+        self.parts: dict[int, list[Value]] = {}
+        self.taken: dict[int, list[Value]] = {}
+
+    def run(self) -> None:
+        for op in self.cluster:
+            with op.location, ir.InsertionPoint(op):
+                if op.name == _REDUCE:
+                    op.results[0].replace_all_uses_with(self._reduced(op))
+                elif op.name == _BROADCAST:
+                    self.parts[hash(op.results[0])] = self._broadcast(op)
+                else:
+                    self.parts[hash(op.results[0])] = self._pointwise(op)
+        for op in reversed(self.cluster):
+            op.erase()
+
+    def _pointwise(self, op: ir.Operation) -> list[Value]:
+        outer, count = _divided(op.results[0])
+        type_ = tensor(outer, op.results[0].type.element_type)
+        operands = [self._components(operand, outer, count) for operand in op.operands]
+        return [ops.rebuild(op, list(each), [type_]).result for each in zip(*operands, strict=True)]
+
+    def _components(self, operand: Value, outer: Sequence[int], count: int) -> list[Value]:
+        found = self.parts.get(hash(operand))
+        if found is not None:
+            return found
+        type_ = tensor(outer, operand.type.element_type)
+        number = operand.owner.attributes["value"].get_splat_value()
+        value = ir.DenseElementsAttr.get_splat(type_, number)
+        return [ops.create(_CONSTANT, [type_], [], {"value": value}).result] * count
+
+    def _reduced(self, op: ir.Operation) -> Value:
+        array, initial = op.operands
+        parts = self.parts[hash(array)]
+        last = len(array.type.shape) - 1
+        dims = [d for d in op.attributes["dimensions"] if d != last]
+        (kind,) = regions.kinds(op)
+        assert kind is not None
+        shape = tuple(n for d, n in enumerate(shape_of(parts[0])) if d not in dims)
+        type_ = tensor(shape, op.results[0].type.element_type)
+        if dims:
+            attributes = {"dimensions": ops.i64_array(dims)}
+            parts = [ops.rebuild(op, [part, initial], [type_], attributes).result for part in parts]
+        if last in list(op.attributes["dimensions"]):
+            return reduce(regions.COMBINE[kind], parts)
+        return ops.concatenate([ops.reshape(part, (*shape, 1)) for part in parts], len(shape))
+
+    def _broadcast(self, op: ir.Operation) -> list[Value]:
+        outer, count = _divided(op.results[0])
+        source, dims = op.operands[0], list(op.attributes["broadcast_dimensions"])
+        if _is_spread(op):
+            if dims and dims[-1] == len(outer):
+                source, dims = ops.reshape(source, shape_of(source)[:-1]), dims[:-1]
+            return [ops.broadcast_in_dim(source, outer, dims)] * count
+        key = hash(source)
+        if key not in self.taken:
+            self.taken[key] = _apart(source)
+        return [ops.broadcast_in_dim(part, outer, dims[:-1]) for part in self.taken[key]]
+
+
+def _apart(array: Value) -> list[Value]:
+    """The components of an array."""
+    outer, count = _divided(array)
+    lead = (0,) * len(outer)
+    parts = [ops.slice_(array, (*lead, i), (*outer, i + 1)) for i in range(count)]
+    return [ops.reshape(part, outer) for part in parts]
+
+
+def _divided(array: Value) -> tuple[tuple[int, ...], int]:
+    """The shape of one component, and how many there are."""
+    *outer, count = array.type.shape
+    return tuple(outer), count
