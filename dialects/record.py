@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
@@ -29,6 +29,10 @@ from mycc.dialects.types import shape_of, tensor
 
 Value: TypeAlias = ir.Value
 Flags = tuple[bool, ...]
+
+Effort = Literal["views", "arithmetic", "any"]
+"""What making a value again may cost: no more than keeping it, about as much as reading it, or anything."""
+
 Tangents = list[Value | None]
 
 
@@ -58,8 +62,8 @@ class Functions(Protocol):
     def depends(self, callee: str, active: Flags) -> Flags:
         """Which results of a function depend differentiably on its active arguments."""
 
-    def known(self, callee: str, given: Flags, *, cheaply: bool) -> Flags:
-        """Which results of a function follow from the given arguments alone, and by cheap operations alone if asked."""
+    def known(self, callee: str, given: Flags, by: Effort = "any") -> Flags:
+        """Which results of a function follow from the given arguments alone, by operations of that effort at most."""
 
     def needs(self, callee: str, results: Flags) -> Flags:
         """Which arguments of a function some results are made from."""

@@ -21,10 +21,10 @@ from typing import TypeAlias
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import batch_pointwise
-from mycc.dialects.rules import RECORDS, regions
+from mycc.dialects.rules import regions
 from mycc.dialects.types import shape_of, tensor
 from mycc.passes.base import Pass, option
+from mycc.passes.records import ELEMENTWISE
 
 __all__ = ["Components"]
 
@@ -35,8 +35,6 @@ _BROADCAST = "stablehlo.broadcast_in_dim"
 _REDUCE = "stablehlo.reduce"
 # Sources and results count as small where they have this many times fewer elements.
 _SMALL = 8
-
-_POINTWISE = frozenset(name for name, record in RECORDS.items() if record.batch is batch_pointwise)
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ class Components(Pass):
 
     def _is_step(self, op: ir.Operation) -> bool:
         """Whether an operation makes an array that can be made by components."""
-        if op.name not in _POINTWISE and op.name != _BROADCAST:
+        if op.name not in ELEMENTWISE and op.name != _BROADCAST:
             return False
         shape = _static_shape(op.results[0])
         if not shape or not 2 <= shape[-1] <= self.max_components or math.prod(shape) < self.min_elements:
@@ -175,8 +173,14 @@ class _Split:
                     self.parts[hash(op.results[0])] = self._broadcast(op)
                 else:
                     self.parts[hash(op.results[0])] = self._pointwise(op)
+        constants = {
+            hash(value): value.owner for op in self.cluster for value in op.operands if _is_splat(value)
+        }
         for op in reversed(self.cluster):
             op.erase()
+        for constant in constants.values():
+            if next(constant.results[0].uses, None) is None:
+                constant.erase()
 
     def _pointwise(self, op: ir.Operation) -> list[Value]:
         outer, count = _divided(op.results[0])

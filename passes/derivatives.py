@@ -18,7 +18,7 @@ from mycc.dialects import ops
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
-from mycc.dialects.record import AugmentRule, Flags, Record, Split, Tangents, accumulate
+from mycc.dialects.record import AugmentRule, Effort, Flags, Record, Split, Tangents, accumulate
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.rules.flags import picked
 from mycc.dialects.transform import target_of
@@ -87,12 +87,12 @@ class Derivatives:
             self._depends[key] = tuple(value in values for value in body.returned)
         return self._depends[key]
 
-    def known(self, callee: str, given: Flags, *, cheaply: bool) -> Flags:
-        """Which results of a function follow from the given arguments alone, and by cheap operations alone if asked."""
-        key = (callee, given, cheaply)
+    def known(self, callee: str, given: Flags, by: Effort = "any") -> Flags:
+        """Which results of a function follow from the given arguments alone, by operations of that effort at most."""
+        key = (callee, given, by)
         if key not in self._known:
             body = self.body(callee)
-            self._known[key] = known_results(self, self.symbols, body, given, cheaply)
+            self._known[key] = known_results(self, self.symbols, body, given, by)
         return self._known[key]
 
     def needs(self, callee: str, results: Flags) -> Flags:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
-from mycc.dialects.record import Record
+from mycc.dialects.record import Record, batch_pointwise
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.rules.outside import OUTSIDE
 from mycc.dialects.transform import target_of
 from mycc.dialects.types import is_tensor
 
-__all__ = ["find_record", "record_of", "require_static"]
+__all__ = ["ELEMENTWISE", "find_record", "record_of", "require_static"]
 
 _CUSTOM_CALL = "stablehlo.custom_call"
+
+ELEMENTWISE = frozenset(
+    name
+    for name, record in RECORDS.items()
+    if record.batch is batch_pointwise or name in ("stablehlo.select", "stablehlo.clamp")
+)
+"""Operations that make each element of their result from those that lie where it lies; some take scalars as well."""
 
 
 def find_record(op: ir.Operation) -> Record | None:

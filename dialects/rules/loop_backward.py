@@ -1,7 +1,8 @@
 """Reverse mode through `stablehlo.while`. There are two ways:
 
 - A loop whose number of trips stands in the program keeps what its pullback needs, one row a trip. What no trip
-  changes is kept once, and what follows cheaply from the counter is made again.
+  changes is kept once, and what follows from the counter by views and indices is made again; so is what follows by
+  arithmetic from a carry that is much smaller, whose rows are kept instead.
 - Any other loop keeps its first carry, and counts its trips. The backward sweep finds each carry again by
   bisection: from the last checkpoint before it, it runs forward to the middle of what is between, puts a
   checkpoint there, and so on; when no slot for one is left, it runs to the carry itself. (A. Griewank, "Achieving
@@ -15,6 +16,7 @@ That is at most n log2(n) / 2 + n**2 / (2 * 3**(s - 1)), of which the second par
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -24,6 +26,7 @@ from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import (
     Flags,
+    Functions,
     Site,
     Split,
     Tangents,
@@ -31,7 +34,7 @@ from mycc.dialects.record import (
 from mycc.dialects.rules.flags import picked, spread_out
 from mycc.dialects.rules.loop import Loop, Pull, counter_at, end, pulling, start_of
 from mycc.dialects.rules.sweeps import bisected, counted_down, put_row
-from mycc.dialects.types import element_type, tensor
+from mycc.dialects.types import dtype_of, element_type, tensor
 
 Value: TypeAlias = ir.Value
 
@@ -46,7 +49,8 @@ class _Plan:
         wanted: the parts of the carry for which cotangents flow from trip to trip.
         split: the body, split for these.
         once: which residuals are the same in all trips.
-        again: which of the others follow cheaply from the counters and what no trip changes.
+        again: which of the others are made again, from the counters, what no trip changes, and the carry's rows.
+        rows: which parts of the carry have a row kept for every trip.
         quiet: the split's primal function without debugging callbacks, for computing these.
     """
 
@@ -55,11 +59,12 @@ class _Plan:
     split: Split
     once: Flags
     again: Flags
+    rows: Flags
     quiet: str
 
     @property
     def stacked(self) -> Flags:
-        """Which residuals are kept for every trip."""
+        """Which residuals have a row kept for every trip."""
         return tuple(not (a or b) for a, b in zip(self.once, self.again, strict=True))
 
 
@@ -77,18 +82,47 @@ def _plan(site: Site) -> _Plan:
             break
         wanted = grown
     once = again = (False,) * len(split.residuals)
+    rows = (False,) * n
     try:
         quiet = functions.silent(split.primal)
     except UnsupportedOperationError:
         # What calls the host for good runs once, so that every trip keeps all of its residuals.
-        return _Plan(loop, wanted, split, once, again, split.primal)
-    once = functions.known(quiet, loop.fixed, cheaply=False)[n:]
+        return _Plan(loop, wanted, split, once, again, rows, split.primal)
+    once = functions.known(quiet, loop.fixed)[n:]
     if loop.count is not None:
         counters = {count.position for count in loop.counters}
         given = tuple(flag or i in counters for i, flag in enumerate(loop.fixed))
-        known = functions.known(quiet, given, cheaply=True)[n:]
+        known = functions.known(quiet, given, "views")[n:]
         again = tuple(k and not o for k, o in zip(known, once, strict=True))
-    return _Plan(loop, wanted, split, once, again, quiet)
+        smaller = _from_carry(functions, quiet, split, given, again, once)
+        if smaller is not None:
+            again, rows = smaller
+    return _Plan(loop, wanted, split, once, again, rows, quiet)
+
+
+# Reading a number from memory takes about as long as a few operations on one that is at hand.
+_WORTHWHILE = 4
+
+
+def _from_carry(
+    functions: Functions, quiet: str, split: Split, given: Flags, again: Flags, once: Flags
+) -> tuple[Flags, Flags] | None:
+    """Which residuals to make again from which parts of the carry, if these are much smaller."""
+    n = len(functions.types(quiet)[1]) - len(split.residuals)
+    everything = (True,) * len(given)
+    by_arithmetic = functions.known(quiet, everything, "arithmetic")[n:]
+    more = tuple(k and not o for k, o in zip(by_arithmetic, once, strict=True))
+    needed = functions.needs(quiet, (*(False,) * n, *more))
+    rows = tuple(need and not known for need, known in zip(needed[:n], given, strict=False))
+    spared = [t for t, new, old in zip(split.residuals, more, again, strict=True) if new and not old]
+    kept = picked(functions.types(quiet)[0][:n], rows)
+    if _WORTHWHILE * sum(map(_size, kept)) > sum(map(_size, spared)):
+        return None
+    return tuple(a or b for a, b in zip(more, again, strict=True)), rows
+
+
+def _size(type_: ir.Type) -> int:
+    return math.prod(type_.shape) * dtype_of(type_).itemsize
 
 
 def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
@@ -117,13 +151,13 @@ def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Seq
     def keeping(*values: Value) -> list[Value]:
         trip, stacks = values[n], values[n + 1 :]
         results = ops.call(split.primal, run, [*values[:n], *captured])
-        rows = picked(results[n:], plan.stacked)
+        rows = [*picked(values[:n], plan.rows), *picked(results[n:], plan.stacked)]
         written = [put_row(stack, row, trip) for stack, row in zip(stacks, rows, strict=True)]
         return [*results[:n], ops.add(trip, ops.full(_I32, 1)), *written]
 
     stacks = [
         ops.full(tensor((loop.count.trips, *t.shape), t.element_type), 0)
-        for t in picked(split.residuals, plan.stacked)
+        for t in [*picked(types, plan.rows), *picked(split.residuals, plan.stacked)]
     ]
     results = ops.while_(
         [*operands[:n], ops.full(_I32, 0), *stacks], lambda *v: loop.goes_on(v[:n], captured), keeping
@@ -161,13 +195,14 @@ def reverse(site: Site, cotangents: Tangents) -> Tangents:
         results = bisected(site.saved(0), loop.slots, carry, idle, start, advance=advance, pull=at_carry)
         return end(site, loop, plan.wanted, split.active, results)
 
-    count = sum(plan.stacked)
+    count = sum(plan.rows) + sum(plan.stacked)
     stacks = [site.saved(i) for i in range(count)]
     kept = [site.saved(count + i) for i in range(sum(plan.once))]
     remade = _remaking(site, plan)
 
     def at_trip(trip: Value, rows: Sequence[Value], flowing: Sequence[Value]) -> list[Value]:
-        sources = {"rows": iter(rows), "kept": iter(kept), "remade": iter(remade(trip))}
+        carried, rows = rows[: sum(plan.rows)], rows[sum(plan.rows) :]
+        sources = {"rows": iter(rows), "kept": iter(kept), "remade": iter(remade(trip, carried))}
         residuals = [
             next(sources["kept" if once else "remade" if again else "rows"])
             for once, again in zip(plan.once, plan.again, strict=True)
@@ -178,21 +213,24 @@ def reverse(site: Site, cotangents: Tangents) -> Tangents:
     return end(site, loop, plan.wanted, split.active, results)
 
 
-def _remaking(site: Site, plan: _Plan) -> Callable[[Value], list[Value]]:
-    """What makes the residuals again that follow from the counters: from the trip to them."""
+def _remaking(site: Site, plan: _Plan) -> Callable[[Value, Sequence[Value]], list[Value]]:
+    """What makes the residuals again that are not kept: from the trip and the rows of the carry to them."""
     if not any(plan.again):
-        return lambda trip: []
+        return lambda trip, carried: []
     loop, split = plan.loop, plan.split
     counters = {count.position: count for count in loop.counters}
+    rows = [i for i, flag in enumerate(plan.rows) if flag]
     needed = site.functions.needs(plan.quiet, (*(False,) * loop.size, *plan.again))
     # Zeros stand for what does not matter.
     arguments = [
-        site.operand(i) if flag and i not in counters else ops.full(value.type, 0)
+        site.operand(i) if flag and not (i in counters or i in rows) else ops.full(value.type, 0)
         for i, (value, flag) in enumerate(zip(site.operands, needed, strict=True))
     ]
 
-    def remake(trip: Value) -> list[Value]:
+    def remake(trip: Value, carried: Sequence[Value]) -> list[Value]:
         values = [*arguments]
+        for i, row in zip(rows, carried, strict=True):
+            values[i] = row
         for position, count in counters.items():
             values[position] = counter_at(count, trip, loop.types[position])
         results = ops.call(plan.quiet, [*loop.types, *split.residuals], values)

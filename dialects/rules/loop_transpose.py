@@ -33,7 +33,7 @@ def transpose(site: Site, cotangents: Tangents) -> Tangents:
     n = loop.size
     active = loop.activity(functions, site.active)
     inactive = tuple(not flag for flag in active)
-    if not all(functions.known(loop.condition, inactive, cheaply=False)):
+    if not all(functions.known(loop.condition, inactive)):
         raise TransformError(
             f"{describe(site.op.location)}: cannot transpose 'stablehlo.while': its condition depends on the values it is "
             "linear in, so that it is not linear"

@@ -64,3 +64,38 @@ func.func @dynamic(%n: tensor<i32>, %w: tensor<f32>, %ct: tensor<f32>) -> tensor
   %0:2 = stablehlo.custom_call @mycc.vjp(%n, %w, %ct) {called_computations = [@power], mycc.active = array<i1: false, true>, mycc.seeded = array<i1: true>} : (tensor<i32>, tensor<f32>, tensor<f32>) -> (tensor<f32>, tensor<f32>)
   return %0#1 : tensor<f32>
 }
+
+// -----
+
+// What the pullback needs of a trip is large and follows by arithmetic from a carry that is small: the carry has the
+// rows, and the rest is made again.
+// CHECK-LABEL: func.func @remade(
+// CHECK: stablehlo.while({{.*}}) : tensor<i32>, tensor<4xf32>, tensor<i32>, tensor<5x4xf32>
+// CHECK: stablehlo.while
+// CHECK: %[[ROW:.*]] = stablehlo.dynamic_slice %{{.*}}, sizes = [1, 4]
+// CHECK: stablehlo.tanh %{{.*}} : tensor<4x4x4x4xf32>
+// CHECK: return
+func.func private @spreading(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %start = stablehlo.constant dense<0.0> : tensor<f32>
+  %0:2 = stablehlo.while(%i = %zero, %p = %x) : tensor<i32>, tensor<4xf32>
+  cond {
+    %five = stablehlo.constant dense<5> : tensor<i32>
+    %1 = stablehlo.compare LT, %i, %five : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %one = stablehlo.constant dense<1> : tensor<i32>
+    %1 = stablehlo.add %i, %one : tensor<i32>
+    %a = stablehlo.broadcast_in_dim %p, dims = [0] : (tensor<4xf32>) -> tensor<4x4x4x4xf32>
+    %b = stablehlo.broadcast_in_dim %p, dims = [3] : (tensor<4xf32>) -> tensor<4x4x4x4xf32>
+    %c = stablehlo.multiply %a, %b : tensor<4x4x4x4xf32>
+    %d = stablehlo.tanh %c : tensor<4x4x4x4xf32>
+    %e = stablehlo.reduce(%d init: %start) applies stablehlo.add across dimensions = [0, 1, 2] : (tensor<4x4x4x4xf32>, tensor<f32>) -> tensor<4xf32>
+    stablehlo.return %1, %e : tensor<i32>, tensor<4xf32>
+  }
+  return %0#1 : tensor<4xf32>
+}
+func.func @remade(%x: tensor<4xf32>, %ct: tensor<4xf32>) -> tensor<4xf32> {
+  %0:2 = stablehlo.custom_call @mycc.vjp(%x, %ct) {called_computations = [@spreading], mycc.active = array<i1: true>, mycc.seeded = array<i1: true>} : (tensor<4xf32>, tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  return %0#1 : tensor<4xf32>
+}

@@ -203,3 +203,16 @@ func.func @complex_of_parts(%z: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>
   %2 = stablehlo.complex %0, %1 : tensor<4xcomplex<f32>>
   return %2 : tensor<4xcomplex<f32>>
 }
+
+// A general power is a call for each element.
+// CHECK-LABEL: @power_of_halves
+// CHECK: %[[R:.*]] = stablehlo.rsqrt %arg0
+// CHECK: %[[S:.*]] = stablehlo.multiply %[[R]], %[[R]]
+// CHECK: %[[A:.*]] = stablehlo.abs %[[R]]
+// CHECK: %[[P:.*]] = stablehlo.multiply %[[S]], %[[A]]
+// CHECK: return %[[P]]
+func.func @power_of_halves(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = stablehlo.constant dense<-1.5> : tensor<4xf32>
+  %1 = stablehlo.power %x, %0 : tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
