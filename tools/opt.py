@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="check the errors against comments '// expected-error@+1 {{text}}'",
     )
+    parser.add_argument(
+        "-O2",
+        action="store_true",
+        dest="optimize",
+        help="after --pass-pipeline run all passes that jit runs before it hands a module to XLA",
+    )
     transforms.add_arguments(parser)
     flags.add_arguments(parser)
 
@@ -65,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str:
+    from mycc.lowering.pipelines import default_pipeline
     from mycc.passes.instrument import instrumenting
+    from mycc.passes.normalize import Normalize
+    from mycc.passes.pipeline import Pipeline
 
     shown = flags.instrumentation_of(args)
     try:
@@ -75,6 +84,9 @@ def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str
         else:
             module = parse_module(piece)
         pipeline.run(module, instrumentation=shown)
+        if args.optimize:
+            Pipeline([Normalize()]).run(module, instrumentation=shown)
+            default_pipeline(module).run(module, instrumentation=shown)
     except MyccError as error:
         error.args = (rename(str(error), piece.name), *error.args[1:])
         raise
