@@ -24,6 +24,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.rules import regions
 from mycc.dialects.types import shape_of, tensor
 from mycc.passes.base import Pass, option
+from mycc.passes.pattern import may_hold_program
 from mycc.passes.records import ELEMENTWISE
 
 __all__ = ["Components"]
@@ -48,25 +49,31 @@ class Components(Pass):
 
     def run(self, module: ir.Module) -> None:
         blocks = [b for f in module.body.operations for region in f.regions for b in region.blocks]
+        fits: dict[ir.Type, bool] = {}
         while blocks:
-            block = blocks.pop()
-            listed = [op.operation for op in block.operations]
-            blocks += [
-                b for op in listed if op.name != _REDUCE for region in op.regions for b in region.blocks
-            ]
-            steps = [op for op in listed if self._is_step(op)]
-            for cluster in _clusters(steps, listed):
+            listed = [op.operation for op in blocks.pop().operations]
+            steps = []
+            for op in listed:
+                name = op.name
+                if name in ELEMENTWISE or name == _BROADCAST:
+                    if self._is_step(op, name, fits):
+                        steps.append(op)
+                elif may_hold_program(name):
+                    blocks += [b for region in op.regions for b in region.blocks]
+            for cluster in _clusters(steps, listed) if steps else ():
                 self.count("split arrays", len(cluster))
                 _Split(cluster).run()
 
-    def _is_step(self, op: ir.Operation) -> bool:
-        """Whether an operation makes an array that can be made by components."""
-        if op.name not in ELEMENTWISE and op.name != _BROADCAST:
+    def _is_step(self, op: ir.Operation, name: str, fits: dict[ir.Type, bool]) -> bool:
+        """Whether an operation makes an array that can be made by components; ``fits`` remembers types."""
+        type_: ir.RankedTensorType = op.result.type
+        if type_ not in fits:
+            sizes = _static_shape(op.result) or (1,)
+            fits[type_] = 2 <= sizes[-1] <= self.max_components and math.prod(sizes) >= self.min_elements
+        if not fits[type_]:
             return False
-        shape = _static_shape(op.results[0])
-        if not shape or not 2 <= shape[-1] <= self.max_components or math.prod(shape) < self.min_elements:
-            return False
-        if op.name == _BROADCAST:
+        shape = tuple(type_.shape)
+        if name == _BROADCAST:
             source = _static_shape(op.operands[0])
             if source is None:
                 return False
@@ -188,7 +195,7 @@ class _Split:
         operands = [self._components(operand, outer, count) for operand in op.operands]
         return [ops.rebuild(op, list(each), [type_]).result for each in zip(*operands, strict=True)]
 
-    def _components(self, operand: Value, outer: Sequence[int], count: int) -> list[Value]:
+    def _components(self, operand: Value, outer: tuple[int, ...], count: int) -> list[Value]:
         found = self.parts.get(hash(operand))
         if found is not None:
             return found

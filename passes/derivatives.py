@@ -50,7 +50,7 @@ class Derivatives:
         self._jvps: dict[tuple[str, Flags], tuple[str, Flags]] = {}
         self._transposes: dict[tuple[str, Flags, Flags], tuple[str, Flags]] = {}
         self._depends: dict[tuple[str, Flags], Flags] = {}
-        self._known: dict[tuple[str, Flags, bool], Flags] = {}
+        self._known: dict[tuple[str, Flags, Effort], Flags] = {}
         self._needs: dict[tuple[str, Flags], Flags] = {}
         self._partials: Memo = {}
         self._checkpoints: dict[tuple[str, Flags, Flags | None, tuple[str, ...], bool], Split] = {}

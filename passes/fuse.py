@@ -253,7 +253,7 @@ class _Graph:
         """Whether broadcast i makes a large array of many copies of what p computes."""
         if not self._is_large(i) or min(size := self.ops[p].result.type.shape, default=1) < 0:
             return False
-        return _MANY_COPIES * math.prod(size) <= math.prod(self.ops[i].result.type.shape)
+        return bool(_MANY_COPIES * math.prod(size) <= math.prod(self.ops[i].result.type.shape))
 
     def _is_large(self, i: int) -> bool:
         """Whether the result of operation i is an array of many elements."""

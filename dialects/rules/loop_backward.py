@@ -122,7 +122,7 @@ def _from_carry(
 
 
 def _size(type_: ir.Type) -> int:
-    return math.prod(type_.shape) * dtype_of(type_).itemsize
+    return int(math.prod(type_.shape)) * dtype_of(type_).itemsize
 
 
 def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]] | None:
