@@ -100,6 +100,9 @@ def _is_splat(value: Value) -> bool:
     owner = value.owner
     if isinstance(owner, ir.Block) or owner.name != _CONSTANT:
         return False
+    if isinstance(value.type.element_type, ir.ComplexType):
+        # The bindings cannot read a complex constant's attribute.
+        return False
     attribute = owner.attributes["value"]
     return isinstance(attribute, ir.DenseElementsAttr) and bool(attribute.is_splat)
 

@@ -41,6 +41,19 @@ def test_selection_by_components() -> None:
     np.testing.assert_allclose(got, f(np, p), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "bfloat16", "int32", "float16"])
+def test_other_dtypes(dtype: str) -> None:
+    p = mnp.array(np.random.default_rng(0).integers(-9, 9, (130, 3))).astype(dtype)
+
+    def f(p):
+        return mnp.sum((p[None] - p[:, None]) * mnp.array(2, dtype), axis=2)
+
+    _, got = _lowered(f, p)
+    q = np.asarray(p.astype("complex64" if dtype == "complex64" else "float32"))
+    expected = ((q[None] - q[:, None]) * 2).sum(axis=2)
+    np.testing.assert_array_equal(np.asarray(got.astype(expected.dtype)), expected)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("exponent", [1.5, 2.5, 3.0, -1.5, -2.0, -2.5, -3.0])
 def test_powers(exponent: float, dtype: type) -> None:
