@@ -14,7 +14,9 @@ from dataclasses import dataclass
 FRAMEWORKS = ("mycc", "jax")
 
 # A package that pip has installed has its bytecode; a checkout gets it at the first start, unless this forbids it.
+# What is timed is compiling, not finding what was compiled before; JAX's cache is off unless it is asked for.
 _ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+_ENVIRONMENT["MYCC_COMPILATION_CACHE"] = "0"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from mycc.dialects.errors import PassError
 from mycc.dialects.leaving import long_call
 from mycc.dialects.mlir import ir, make_context
 from mycc.dialects.types import dtype_of
-from mycc.lowering import callbacks, pjrt
+from mycc.lowering import cache, callbacks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import instrument, mode
 from mycc.lowering.executable import Executable
@@ -88,6 +89,24 @@ def compile_module(
 
 
 def _compile_and_load(
+    module: ir.Module,
+    devices: Sequence[Any],
+    options: CompileSettings,
+    disabled: Sequence[str],
+    calls: Sequence[Callable[..., Any]],
+) -> Any:
+    entry = None if calls else cache.entry_of(module, devices, options, disabled)
+    loaded = None if entry is None else entry.load(xla_options(options, devices, disabled))
+    if loaded is not None:
+        return loaded
+    start = time.perf_counter()
+    loaded = _compile(module, devices, options, disabled, calls)
+    if entry is not None and time.perf_counter() - start >= cache.WORTH:
+        entry.keep(loaded)
+    return loaded
+
+
+def _compile(
     module: ir.Module,
     devices: Sequence[Any],
     options: CompileSettings,
