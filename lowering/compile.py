@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from mycc.dialects.errors import PassError
 from mycc.dialects.leaving import long_call
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir, make_context
 from mycc.dialects.types import dtype_of
 from mycc.lowering import cache, callbacks, pjrt
@@ -16,6 +18,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import instrument, mode
 from mycc.lowering.executable import Executable
 from mycc.lowering.handover import check_handover
+from mycc.lowering.progress import showing
 from mycc.lowering.settings import DEFAULTS, CompileSettings, refused, xla_options
 from mycc.lowering.shardings import Layout
 from mycc.passes.symbols import copy_module
@@ -126,13 +129,17 @@ def _compile(
         more = {"host_callbacks": list(calls)}
     while True:
         try:
-            with long_call():
+            with long_call(), showing(lambda: _place(module)):
                 return devices[0].client.compile_and_load(
                     program, where, xla_options(options, devices, disabled), **more
                 )
         except pjrt.XlaRuntimeError as error:
             if not refused(error):
                 raise PassError(f"XLA cannot compile the module: {error}") from error
+
+
+def _place(module: ir.Module) -> str:
+    return f"the program of {os.path.basename(describe(module.operation.location))}"
 
 
 def _abstract(type_: ir.Type) -> AbstractValue:
