@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 
+from benchmarks import dispatch
 from benchmarks.measure import FRAMEWORKS, Row, processes, turns, wall
 
 START = """
@@ -20,13 +22,19 @@ def start() -> Row:
     return wall("process with one jitted addition", "0.6", scripts, 7)
 
 
+def dispatched(name: str) -> Row:
+    """Calls of compiled functions with arguments of one kind."""
+    what = (dispatch.ACTIONS[name].__doc__ or name).rstrip(".")
+    return turns(f"dispatch: {what[0].lower()}{what[1:]}", "1.15", name, 15)
+
+
 BENCHMARKS = {
     "trace": lambda: turns("GPT-12 trace + transform + lower", "0.25", "trace", 15),
     "compile": lambda: processes(
         "GPT-12 compile, cold", "0.5", {n: ["-m", "benchmarks.cold", n] for n in FRAMEWORKS}, 3
     ),
     "run": lambda: turns("GPT-12 run", "-", "run", 9),
-    "dispatch": lambda: turns("dispatch of jit(x + y), 1,000 calls", "2.0", "dispatch", 15),
+    **{name: functools.partial(dispatched, name) for name in dispatch.ACTIONS},
     "start": start,
 }
 

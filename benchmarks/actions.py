@@ -6,9 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from benchmarks import gpt
+from benchmarks import dispatch, gpt
 from benchmarks.cold import framework
 from benchmarks.measure import seconds
 
@@ -29,22 +27,7 @@ def run(name: str) -> Callable[[], Any]:
     return lambda: package.block_until_ready(step(*arguments))
 
 
-def dispatch(name: str) -> Callable[[], Any]:
-    """Call a tiny compiled function 1,000 times, each time on the result of the one before."""
-    package, *_ = framework(name)
-    add = package.jit(lambda x, y: x + y)
-    one = package.device_put(np.ones((), np.float32))
-
-    def chain() -> None:
-        x = one
-        for _ in range(1000):
-            x = add(x, one)
-        package.block_until_ready(x)
-
-    return chain
-
-
-ACTIONS = {"trace": trace, "run": run, "dispatch": dispatch}
+ACTIONS = {"trace": trace, "run": run, **dispatch.ACTIONS}
 
 
 def main(action: str, name: str) -> None:

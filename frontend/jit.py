@@ -158,6 +158,7 @@ class _Jit:
             line=user_line,
             static_argnums=self.static_argnums,
             static_argnames=self.static_argnames,
+            donates=bool(self.donate_argnums or self.donate_argnames),
         )
         functools.update_wrapper(dispatch, self.fun)
         dispatch.trace = self.trace
