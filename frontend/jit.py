@@ -197,7 +197,8 @@ class _Jit:
         return traced.lower().compile().as_entry()
 
     def _note(self, args: Args, kwargs: Kwargs) -> None:
-        given: dict[int | str, Any] = {**dict(enumerate(args)), **kwargs}
+        given: dict[int | str, Any] = dict(enumerate(args))
+        given.update(kwargs.items())
         static = {key: x for key, x in given.items() if self._is_static(key, len(args))}
         dynamic = {key: x for key, x in given.items() if key not in static}
         settings = {"checks for NaNs": "off" if mode() is None else str(mode())}
