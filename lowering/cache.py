@@ -17,13 +17,13 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mycc.dialects.leaving import long_call
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
-from mycc.lowering.settings import CompileSettings, flags_of
+from mycc.lowering.settings import CompileSettings, flags_of, refused
 from mycc.lowering.store import Store, warn_once
 from mycc.passes.instrument import Instrumentation
 from mycc.passes.pipeline import Pipeline
@@ -70,23 +70,24 @@ class Entry:
         self.name = name
         self.devices = devices
 
-    def load(self, options: Any) -> Any:
+    def load(self, options: Callable[[], Any]) -> Any:
         """The program, loaded on its devices; None if the cache does not have it.
 
         Args:
-            options: the runtime's `CompileOptions`.
+            options: gives the runtime's `CompileOptions`, without flags that were refused meanwhile.
         """
         data = self.store.get(self.name)
         if data is None:
             return None
-        try:
-            with long_call():
-                return self.devices[0].client.deserialize_executable(
-                    data, pjrt.DeviceList(tuple(self.devices)), options
-                )
-        except (pjrt.XlaRuntimeError, ValueError, RuntimeError) as error:
-            self.store.reject(self.name, f"cannot be loaded ({error})")
-            return None
+        where = pjrt.DeviceList(tuple(self.devices))
+        while True:
+            try:
+                with long_call():
+                    return self.devices[0].client.deserialize_executable(data, where, options())
+            except (pjrt.XlaRuntimeError, ValueError, RuntimeError) as error:
+                if not refused(error):
+                    self.store.reject(self.name, f"cannot be loaded ({error})")
+                    return None
 
     def keep(self, loaded: Any) -> None:
         """Write a program, if the backend can (those that use oneDNN it cannot)."""

@@ -99,7 +99,7 @@ def _compile_and_load(
     calls: Sequence[Callable[..., Any]],
 ) -> Any:
     entry = None if calls else cache.entry_of(module, devices, options, disabled)
-    loaded = None if entry is None else entry.load(xla_options(options, devices, disabled))
+    loaded = None if entry is None else entry.load(lambda: xla_options(options, devices, disabled))
     if loaded is not None:
         return loaded
     start = time.perf_counter()

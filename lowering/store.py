@@ -38,7 +38,7 @@ _unwritable: set[str] = set()
 
 
 def warn_once(message: str) -> None:
-    """Warn of the cache, unless this process has done so before."""
+    """Warn of the cache; the first warning of a process is its only one."""
     with _lock:
         if _warned:
             return
