@@ -127,7 +127,7 @@ def note(name: str, fun: Callable[..., Any], signature: Signature) -> None:
             return
         story = history.story = _story(name, history.count, signature, before)
         _last[:] = [story]
-    if "recompiles" in os.environ.get("MYCC_LOG", "").replace(" ", "").split(","):
+    if sys.stderr is not None and "recompiles" in os.environ.get("MYCC_LOG", "").replace(" ", "").split(","):
         print(f"mycc: {story}", file=sys.stderr, flush=True)
 
 

@@ -48,7 +48,7 @@ def warn_once(message: str) -> None:
     except RuntimeWarning:
         # Warnings are errors here, but this must not be one.
         with contextlib.suppress(Exception):
-            print(f"mycc: warning: {message}", file=sys.stderr)
+            sys.stderr.write(f"mycc: warning: {message}\n")
 
 
 class Store:
