@@ -45,6 +45,7 @@ from mycc.gradient import grad, value_and_grad
 from mycc.jacobian import hessian, jacfwd, jacobian, jacrev
 from mycc.jit import jit
 from mycc.pmap import pmap
+from mycc.recompiles import explain_recompile
 from mycc.remat import checkpoint, remat
 from mycc.shard_map import shard_map
 from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
@@ -85,6 +86,7 @@ __all__ = [
     "distributed",
     "effects_barrier",
     "eval_shape",
+    "explain_recompile",
     "export",
     "float0",
     "from_stablehlo",

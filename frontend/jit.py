@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from mycc import recompiles
 from mycc.array import Array
 from mycc.function import Callee, building, call, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.checks import mode
 from mycc.lowering.dispatch import Compiled, make_dispatcher
 from mycc.source import user_line
 from mycc.stages import Lowered, Traced, trace_program
@@ -138,6 +140,7 @@ class _Jit:
     ) -> None:
         self.fun = fun
         self.name = name_of(fun)
+        self.number = recompiles.number()
         self.static_argnums, self.static_argnames = statics
         self.donate_argnums, self.donate_argnames = donated
         self.device = device
@@ -155,6 +158,7 @@ class _Jit:
             line=user_line,
             static_argnums=self.static_argnums,
             static_argnames=self.static_argnames,
+            donates=bool(self.donate_argnums or self.donate_argnames),
         )
         functools.update_wrapper(dispatch, self.fun)
         dispatch.trace = self.trace
@@ -189,7 +193,20 @@ class _Jit:
 
     def _compile(self, args: Args, kwargs: Kwargs) -> Compiled:
         traced = self.trace(*args, **kwargs)
+        self._note(args, kwargs)
         return traced.lower().compile().as_entry()
+
+    def _note(self, args: Args, kwargs: Kwargs) -> None:
+        given: dict[int | str, Any] = dict(enumerate(args))
+        given.update(kwargs.items())
+        static = {key: x for key, x in given.items() if self._is_static(key, len(args))}
+        dynamic = {key: x for key, x in given.items() if key not in static}
+        settings = {"checks for NaNs": "off" if mode() is None else str(mode())}
+        recompiles.note(
+            self.name,
+            self.fun,
+            recompiles.describe(self.number, self.fun, static, dynamic, settings),
+        )
 
     def _inline(self, args: Args, kwargs: Kwargs) -> Any:
         frame = current()

@@ -29,6 +29,8 @@ __all__ = [
     "is_deleted",
     "put",
     "put_as",
+    "put_at_once",
+    "put_shared",
     "to_numpy",
 ]
 
@@ -102,6 +104,45 @@ def put_as(
             message = f"an array of dtype {x.dtype} cannot be put on a device; convert it to numbers first"
             raise TypeError(message) from error
         raise
+
+
+_first: list[tuple[Any, list[Any]]] = []
+
+
+def put_at_once(x: np.ndarray[Any, Any], aval: AbstractValue) -> Any:
+    """As `put_as` on the default device, of an array of a native dtype of which there was a buffer before."""
+    if not _first:
+        device = default_device()
+        _first.append((sharding_of(device), [device]))
+    sharding, devices = _first[0]
+    return _device_put(aval, sharding, [x], devices, True, True, _COPY_NOW, True)
+
+
+_device_put = pjrt.batched_device_put
+
+_KEPT = 256
+_kept: dict[tuple[type, int | float], Any] = {}
+
+
+def put_shared(x: Any, aval: AbstractValue) -> Any:
+    """As `put_as` on the default device, into a buffer that others may read; it must not be deleted or donated.
+
+    Numbers of Python are often the same at each call, and putting one costs as much as running a small program.
+    """
+    # 0.0 equals -0.0.
+    if type(x) not in _SHARED or not x:
+        return put_as(x, aval)
+    key = (type(x), x)
+    found = _kept.get(key)
+    if found is None:
+        found = put_as(x, aval)
+        if len(_kept) >= _KEPT:
+            _kept.clear()
+        _kept[key] = found
+    return found
+
+
+_SHARED = frozenset({bool, int, float})
 
 
 def host_abstract(x: Any) -> AbstractValue | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from mycc.dialects.errors import PassError
 from mycc.dialects.leaving import long_call
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir, make_context
 from mycc.dialects.types import dtype_of
-from mycc.lowering import callbacks, pjrt
+from mycc.lowering import cache, callbacks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import instrument, mode
 from mycc.lowering.executable import Executable
 from mycc.lowering.handover import Handover, check_handover
+from mycc.lowering.progress import showing
 from mycc.lowering.settings import DEFAULTS, CompileSettings, refused, xla_options
 from mycc.lowering.shardings import Layout
 from mycc.passes.symbols import copy_module
@@ -94,6 +98,28 @@ def _compile_and_load(
     handover: Handover,
     calls: Sequence[Callable[..., Any]],
 ) -> Any:
+    entry = None if calls else cache.entry_of(module, devices, options, handover)
+    loaded = (
+        None
+        if entry is None
+        else entry.load(lambda: xla_options(options, devices, handover.disabled, handover.flags))
+    )
+    if loaded is not None:
+        return loaded
+    start = time.perf_counter()
+    loaded = _compile(module, devices, options, handover, calls)
+    if entry is not None and time.perf_counter() - start >= cache.WORTH:
+        entry.keep(loaded)
+    return loaded
+
+
+def _compile(
+    module: ir.Module,
+    devices: Sequence[Any],
+    options: CompileSettings,
+    handover: Handover,
+    calls: Sequence[Callable[..., Any]],
+) -> Any:
     # As bytecode, which XLA reads into a context of its own: in this one it would load dialects and run passes
     # while other threads do, without the lock that the passes of mycc hold.
     buffer = io.BytesIO()
@@ -107,13 +133,17 @@ def _compile_and_load(
         more = {"host_callbacks": list(calls)}
     while True:
         try:
-            with long_call():
+            with long_call(), showing(lambda: _place(module)):
                 return devices[0].client.compile_and_load(
                     program, where, xla_options(options, devices, handover.disabled, handover.flags), **more
                 )
         except pjrt.XlaRuntimeError as error:
             if not refused(error):
                 raise PassError(f"XLA cannot compile the module: {error}") from error
+
+
+def _place(module: ir.Module) -> str:
+    return f"the program of {os.path.basename(describe(module.operation.location))}"
 
 
 def _abstract(type_: ir.Type) -> AbstractValue:

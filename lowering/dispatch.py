@@ -13,10 +13,12 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, checks, pjrt
-from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.abstract import AbstractValue, known
 from mycc.lowering.devices import several_devices
 from mycc.lowering.executable import Executable, explained
 from mycc.lowering.pytrees import dispatch_registry
@@ -106,6 +108,7 @@ def make_dispatcher(
     line: Callable[[], str] = lambda: "<unknown>",
     static_argnums: Sequence[int] = (),
     static_argnames: Sequence[str] = (),
+    donates: bool = True,
 ) -> Callable[..., Any]:
     """The callable that users get from ``jit``.
 
@@ -122,6 +125,7 @@ def make_dispatcher(
         line: gives the user's file and line, for error messages.
         static_argnums: positions of arguments that are part of the signature by value.
         static_argnames: names of such arguments, where they are passed by keyword.
+        donates: whether programs may take over the memory of arguments.
 
     Returns:
         A plain Python function, on which further attributes may be set. ``cache_clear()`` and
@@ -132,29 +136,58 @@ def make_dispatcher(
         DeviceError: (the returned function) committed arguments live on different devices.
     """
     names = frozenset(static_argnames)
-    table = _Table(name, compile, inline, handle, convert, line, tuple(static_argnums), names)
-    slow, mixed, lookup = table.call, table.call_mixed, table.flat.get
-    has_static = bool(static_argnums or static_argnames)
+    table = _Table(name, compile, inline, handle, convert, line, tuple(static_argnums), names, donates)
+    slow, mixed, named, lookup = table.call, table.call_mixed, table.call_named, table.fast.get
+    # What a negative position means depends on the call.
+    easy = all(n >= 0 for n in static_argnums)
 
     def dispatch(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or _busy or several_devices:
+        if _busy or several_devices:
             return slow(args, kwargs)
+        if kwargs:
+            values = (*args, *kwargs.values())
+            data = [x._data for x in values if type(x) is handle]
+            if len(data) == len(values):
+                run = lookup((len(args), *kwargs, *[impl.aval for impl in data]))
+                if run is not None:
+                    return run(data)
+            return named(args, kwargs)
         data = [x._data for x in args if type(x) is handle]
         if len(data) == len(args):
-            run = lookup(tuple([impl.aval for impl in data]))
-            return slow(args, kwargs) if run is None else run(data)
-        return slow(args, kwargs) if has_static else mixed(args)
+            key = tuple([impl.aval for impl in data])
+            run = lookup(key)
+            return slow(args, kwargs, key) if run is None else run(data)
+        return mixed(args)
 
-    dispatch.cache_clear = table.clear  # type: ignore[attr-defined]
-    dispatch.cache_size = table.__len__  # type: ignore[attr-defined]
-    return dispatch
+    def dispatch_static(*args: Any, **kwargs: Any) -> Any:
+        if _busy or several_devices or not easy:
+            return slow(args, kwargs)
+        values: Sequence[Any] = args
+        static = [args[n] for n in static_argnums if n < len(args)]
+        if kwargs:
+            values = (*args, *kwargs.values())
+            static += [x for name, x in kwargs.items() if name in names]
+        data = [x._data for x in values if type(x) is handle]
+        if len(data) + len(static) == len(values):
+            try:
+                run = lookup((len(args), *kwargs, *map(type, static), *static, *[impl.aval for impl in data]))
+            except TypeError:
+                return slow(args, kwargs)
+            if run is not None:
+                return run(data)
+        return named(args, kwargs)
+
+    found: Any = dispatch_static if static_argnums or static_argnames else dispatch
+    found.cache_clear = table.clear
+    found.cache_size = table.__len__
+    return found  # type: ignore[no-any-return]
 
 
 class _Table:
     """Signatures of one function and what they were compiled to.
 
-    ``flat`` answers for calls whose arguments are all handles, by their abstract values alone; ``entries``
-    answers for all calls.
+    ``entries`` answers for all calls. ``fast`` answers for those at rest, on one device: by the abstract values of
+    positional arguments alone, after their structure if they are trees, after static and named ones if there are any.
     """
 
     def __init__(
@@ -167,6 +200,7 @@ class _Table:
         line: Callable[[], str],
         static_argnums: tuple[int, ...],
         static_argnames: frozenset[str],
+        donates: bool,
     ) -> None:
         self.name = name
         self.compile = compile
@@ -176,7 +210,9 @@ class _Table:
         self.line = line
         self.static_argnums = static_argnums
         self.static_argnames = static_argnames
-        self.flat: dict[tuple[AbstractValue, ...], Callable[[list[Any]], Any]] = {}
+        self.donates = donates
+        self.positions = frozenset(static_argnums)
+        self.fast: dict[Hashable, Callable[[list[Any]], Any]] = {}
         self.entries: dict[Hashable, tuple[Callable[[list[Any]], Any], Executable]] = {}
         self.lock = threading.Lock()
         self.pending: dict[Hashable, threading.RLock] = {}
@@ -187,11 +223,23 @@ class _Table:
     def clear(self) -> None:
         """Forgets every signature."""
         with self.lock:
-            self.flat.clear()
+            self.fast.clear()
             self.entries.clear()
 
-    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The general case of a call."""
+    def call(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        fast: Hashable = None,
+        order: Sequence[int] | None = None,
+    ) -> Any:
+        """The general case of a call.
+
+        Args:
+            args, kwargs: the arguments.
+            fast: the key under which further calls like this one look in `fast`.
+            order: which of the buffers that those calls gather is that of each leaf.
+        """
         park_if_leaving()
         if _state.context is TRACING:
             return self.inline(args, kwargs)
@@ -213,30 +261,118 @@ class _Table:
         run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
         if on_host or several_devices:
             values = self._place(values, described, executable)
+        if fast is not None:
+            self._remember(fast, run, order)
         return run(values)
 
     def call_mixed(self, args: tuple[Any, ...]) -> Any:
-        """A call with positional arguments only, some of them host data; at rest, on one device."""
+        """A call with positional arguments only, some of them host data or trees; at rest, on one device."""
         data: list[Any] = []
-        key: list[AbstractValue] = []
+        key: list[Any] = []
+        on_host = self._gather(args, data, key)
+        if on_host is None:
+            leaves, tree = dispatch_registry.flatten(args)
+            handle = self.handle
+            data = [x._data for x in leaves if type(x) is handle]
+            if len(data) == len(leaves):
+                fast = (tree, *[impl.aval for impl in data])
+                run = self.fast.get(fast)
+                return self.call(args, {}, fast) if run is None else run(data)
+            data, key = [], [tree]
+            on_host = self._gather(leaves, data, key)
+        if on_host is None:
+            return self.call(args, {})
+        return self._run(args, {}, data, key, on_host)
+
+    def call_named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A call with arguments that are static or named; at rest, on one device, no static position negative."""
+        static: list[Any] = []
+        leaves: Sequence[Any] = args
+        order = None
+        if self.positions:
+            static = [args[n] for n in self.static_argnums if n < len(args)]
+            leaves = [x for n, x in enumerate(args) if n not in self.positions]
+        if kwargs:
+            names = self.static_argnames
+            static += [x for name, x in kwargs.items() if name in names]
+            dynamic = [name for name in kwargs if name not in names]
+            if len(dynamic) > 1:
+                # Those of a dict come in the order of their names.
+                start = len(leaves)
+                order = [*range(start), *(start + dynamic.index(name) for name in sorted(dynamic))]
+            leaves = [*leaves, *[kwargs[name] for name in dynamic]]
+        data: list[Any] = []
+        # Names, types, then values: how many of each there are follows from those before, so keys are told apart.
+        key = [len(args), *kwargs, *map(type, static), *static]
+        on_host = self._gather(leaves, data, key)
+        if on_host is None:
+            if kwargs:
+                return self.call(args, kwargs)
+            leaves, tree = dispatch_registry.flatten(leaves)
+            data, key = [], [len(args), tree, *map(type, static), *static]
+            on_host = self._gather(leaves, data, key)
+        if on_host is None:
+            return self.call(args, kwargs)
+        return self._run(args, kwargs, data, key, on_host, order)
+
+    def _gather(self, leaves: Sequence[Any], data: list[Any], key: list[Any]) -> list[int] | None:
+        """Add the buffer or host data, and the abstract value, of each leaf.
+
+        Returns:
+            The positions of host data; None if there is something else.
+        """
+        handle = self.handle
         on_host: list[int] = []
-        for x in args:
-            if type(x) is self.handle:
+        for x in leaves:
+            kind = type(x)
+            if kind is handle:
                 x = x._data
                 key.append(x.aval)
+            elif kind in _CONTAINERS:
+                return None
             else:
-                aval = buffers.host_abstract(x)
+                aval = known(x.shape, x.dtype) if kind is np.ndarray else None
                 if aval is None:
-                    return self.call(args, {})
+                    aval = buffers.host_abstract(x)
+                    if aval is None:
+                        return None
                 on_host.append(len(data))
                 key.append(aval)
             data.append(x)
-        found = self.flat.get(tuple(key))
-        if found is None:
-            return self.call(args, {})
+        return on_host
+
+    def _run(
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        data: list[Any],
+        key: list[Any],
+        on_host: list[int],
+        order: Sequence[int] | None = None,
+    ) -> Any:
+        """Run what was found before under a key that ends with the abstract values; else compile and write it down."""
+        fast = tuple(key)
+        try:
+            run = self.fast.get(fast)
+        except TypeError:
+            # A static argument is not hashable, which `call` has words for.
+            return self.call(args, kwargs)
+        if run is None:
+            return self.call(args, kwargs, fast, order)
+        start = len(key) - len(data)
         for position in on_host:
-            data[position] = buffers.put_as(data[position], key[position])
-        return found(data)
+            x, aval = data[position], key[start + position]
+            if type(x) is np.ndarray and x.dtype is aval.dtype:
+                data[position] = buffers.put_at_once(x, aval)
+            else:
+                data[position] = (buffers.put_as if self.donates else buffers.put_shared)(x, aval)
+        return run(data)
+
+    def _remember(self, fast: Hashable, run: Callable[[list[Any]], Any], order: Sequence[int] | None) -> None:
+        with self.lock:
+            if len(self.fast) >= _CAPACITY:
+                self.fast.pop(next(iter(self.fast)))
+            self.fast[fast] = run if order is None else _reordered(run, order)
 
     def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Hashable]:
         if not self.static_argnums and not self.static_argnames:
@@ -309,24 +445,11 @@ class _Table:
                 if len(self.entries) >= _CAPACITY:
                     self.entries.pop(next(iter(self.entries)))
                 self.entries[key] = entry
-                if self._is_flat(args, kwargs):
-                    if len(self.flat) >= _CAPACITY:
-                        self.flat.pop(next(iter(self.flat)))
-                    avals = (self._described(arg) for arg in args)
-                    self.flat[tuple(pair[1] for pair in avals if pair)] = entry[0]
             return entry
 
-    def _is_flat(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        if (
-            kwargs
-            or self.static_argnums
-            or self.static_argnames
-            or _state.context is not None
-            or checks.mode() is not None
-            or several_devices
-        ):
-            return False
-        return all(type(arg) is self.handle or buffers.host_abstract(arg) is not None for arg in args)
+
+def _reordered(run: Callable[[list[Any]], Any], order: Sequence[int]) -> Callable[[list[Any]], Any]:
+    return lambda data: run([data[i] for i in order])
 
 
 def _spread(value: Any, aval: AbstractValue, sharding: Any) -> Any:
@@ -339,6 +462,7 @@ def _place_of(value: Any) -> Any:
     return (value._sharding, value._committed) if isinstance(value, pjrt.ArrayImpl) else None
 
 
+_CONTAINERS = frozenset({dict, list, tuple, type(None)})
 _LEAF = dispatch_registry.flatten(0)[1]
 
 
@@ -357,7 +481,7 @@ def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> C
             out = execute(data).consume_with_handlers(handlers)
         except pjrt.XlaRuntimeError as error:
             raise explained(error, data, line) from error
-        return unflatten([new(impl) for impl in out])
+        return unflatten(list(map(new, out)))
 
     def run_one(data: list[Any]) -> Any:
         try:

@@ -12,7 +12,7 @@ import numpy as np
 from mycc.dialects.errors import MyccError
 from mycc.lowering import pjrt
 
-__all__ = ["DEFAULTS", "CompileSettings", "refused", "xla_options"]
+__all__ = ["DEFAULTS", "CompileSettings", "flags_of", "refused", "xla_options"]
 
 Option = tuple[str, "str | bool | int | float"]
 
@@ -61,6 +61,25 @@ _BARRIER_PASS = "cse_barrier_expander"
 _DISABLED_PASSES = "xla_disable_hlo_passes"
 
 
+def flags_of(
+    options: CompileSettings,
+    devices: Sequence[Any],
+    disabled: Sequence[str] = (),
+    suited: Sequence[Option] = (),
+) -> list[Option]:
+    """The flags of XLA that a program is compiled with, also those that this jaxlib may lack.
+
+    Args:
+        options, devices, disabled, suited: as of `xla_options`.
+    """
+    flags = {**dict(suited), **dict(options.env_option_overrides)}
+    given = flags.get(_DISABLED_PASSES)
+    flags[_DISABLED_PASSES] = ",".join([*([str(given)] if given else []), _BARRIER_PASS, *disabled])
+    if options.tiny and devices[0].platform == "cpu":
+        flags.setdefault("xla_cpu_use_fusion_emitters", False)
+    return list(flags.items())
+
+
 def xla_options(
     options: CompileSettings,
     devices: Sequence[Any],
@@ -93,10 +112,6 @@ def xla_options(
         build.use_spmd_partitioning = True
         build.use_shardy_partitioner = True
         build.allow_spmd_sharding_propagation_to_output = [True]
-    flags = {**dict(suited), **dict(options.env_option_overrides)}
-    given = flags.get(_DISABLED_PASSES)
-    flags[_DISABLED_PASSES] = ",".join([*([str(given)] if given else []), _BARRIER_PASS, *disabled])
-    if options.tiny and devices[0].platform == "cpu":
-        flags.setdefault("xla_cpu_use_fusion_emitters", False)
-    made.env_option_overrides = [(name, value) for name, value in flags.items() if name not in _refused]
+    flags = flags_of(options, devices, disabled, suited)
+    made.env_option_overrides = [(name, value) for name, value in flags if name not in _refused]
     return made

@@ -15,6 +15,9 @@ pytest.register_assert_rewrite("harness", "emission", "nestings")
 
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
+# What an earlier run compiled must not stand in for what this one compiles. Tests of the cache switch it on.
+os.environ["MYCC_COMPILATION_CACHE"] = "0"
+
 # What passes once passes everywhere. To look for new examples: pytest --hypothesis-profile=search.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search", derandomize=False)

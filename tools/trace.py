@@ -55,13 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command and returns its exit status."""
+    from mycc.lowering.cache import bypassed
     from mycc.passes.instrument import instrumenting
     from mycc.passes.pipeline import Pipeline
 
     script, function = _split(args.script)
     plugins = flags.load_plugins(args.load_pass_plugin)
     pipeline = Pipeline.parse(args.pass_pipeline, passes=plugins) if args.pass_pipeline is not None else None
-    with instrumenting(flags.instrumentation_of(args)):
+    # The HLO of a program that was compiled earlier names the lines of that time.
+    anew = bypassed() if args.emit == "hlo" else contextlib.nullcontext()
+    with instrumenting(flags.instrumentation_of(args)), anew:
         if args.specs is None:
             texts, status = _observed(script, function, args, pipeline)
         else:

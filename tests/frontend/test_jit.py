@@ -367,3 +367,95 @@ def test_results_are_handles_of_their_own() -> None:
     b[0] = 9.0
     same(a, X)
     same(b, [9.0, 1.0, 2.0] @ np.eye(3))
+
+
+# ---- Calls that were seen before -----------------------------------------------------------------
+
+
+def test_named_arguments_in_any_order() -> None:
+    traces = []
+
+    @mycc.jit
+    def f(x: Any, *, b: Any, a: Any, tree: Any = None) -> Any:
+        traces.append(1)
+        return x + 10 * a + 100 * b
+
+    one, two, three = (mnp.array(float(n)) for n in (1, 2, 3))
+    for _ in range(3):
+        assert float(f(one, b=two, a=three)) == 231
+        assert float(f(one, a=two, b=three)) == 321
+        assert float(f(a=two, b=three, x=one)) == 321
+        assert float(f(one, a=np.float32(2), b=three)) == 321
+        assert float(f(one, a=two, b=3.0)) == 321
+        assert float(f(one, tree={"k": [one, 2.0]}, a=two, b=three)) == 321
+    # Named or not, in another order or not, weakly typed or not.
+    assert len(traces) <= 6
+
+
+def test_static_values_of_equal_number_and_other_type() -> None:
+    @functools.partial(mycc.jit, static_argnums=(0, 2), static_argnames="how")
+    def f(n: Any, x: Any, m: Any = None, *, how: Any = "sum") -> Any:
+        return x * 0 + len(repr((n, m, how)))
+
+    for _ in range(3):
+        for n in (1, True, 1.0, "x", ("x", 1)):
+            for x in (mnp.array(1.0), 2.0, X, [mnp.array(1.0)][0]):
+                for m in (None, 0, False):
+                    assert float(mnp.max(f(n, x, m))) == len(repr((n, m, "sum")))
+                assert float(mnp.max(f(n, x, how="a"))) == len(repr((n, None, "a")))
+                assert float(mnp.max(f(n, how="ab", x=x))) == len(repr((n, None, "ab")))
+        with pytest.raises(TypeError, match="not hashable"):
+            f([1], mnp.array(1.0))
+        with pytest.raises(TypeError, match="not hashable"):
+            f(mnp.array(1.0), 1.0)
+
+
+def test_static_beside_trees() -> None:
+    @functools.partial(mycc.jit, static_argnums=1)
+    def f(tree: Any, n: int, x: Any) -> Any:
+        return mycc.tree.map(lambda leaf: leaf * n + x, tree)
+
+    for _ in range(3):
+        for n in (2, 3):
+            same(f({"a": mnp.array([1.0]), "b": [X]}, n, 1.0), {"a": np.float32([n + 1]), "b": [X * n + 1]})
+            same(f([mnp.array([1.0])], n, mnp.array(1.0)), [np.float32([n + 1])])
+    same(f({"a": mnp.array([1.0])}, 2, mnp.array([5.0])), {"a": np.float32([7])})
+
+
+def test_numbers_of_python_that_are_seen_again() -> None:
+    @mycc.jit
+    def f(x: Any, y: Any) -> Any:
+        return x / y
+
+    one = mnp.array(1.0)
+    for _ in range(3):
+        assert float(f(one, 0.0)) == np.inf
+        assert float(f(one, -0.0)) == -np.inf
+        assert float(f(one, 2.0)) == 0.5 == float(f(one, 2))
+        assert float(f(one, True)) == 1.0
+        assert np.isnan(float(f(one, float("nan"))))
+    for n in range(600):
+        assert float(f(one, n + 1.0)) == np.float32(1) / np.float32(n + 1)
+
+
+def test_numbers_that_are_donated() -> None:
+    f = mycc.jit(lambda x, y: x + y, donate_argnums=(0, 1))
+    g = mycc.jit(lambda x, y: x + y)
+    for _ in range(3):
+        assert float(f(3.0, 3.0)) == 6 and float(g(3.0, 3.0)) == 6
+
+
+def test_numpy_arrays_are_read_at_each_call() -> None:
+    f = mycc.jit(lambda x, y: x + y)
+    x, y = np.zeros(3, np.float32), mnp.zeros(3)
+    results = []
+    for n in range(5):
+        x[:] = n
+        results.append(f(x, y))
+        x[:] = -1
+    np.testing.assert_array_equal(np.asarray(results)[:, 0], np.arange(5))
+    strange = [x[::-1], x.astype(">f4"), np.asfortranarray(x), x.view(np.ma.MaskedArray).data, np.float32(-1)]
+    for z in strange * 2:
+        np.testing.assert_array_equal(np.asarray(f(z, y)), [-1, -1, -1])
+    with pytest.raises(TypeError, match="no array of numbers"):
+        f(np.array(["a", "b", "c"]), y)
