@@ -11,6 +11,7 @@ shardings (``sdy``, ``mhlo``)    nothing: they say where, not what
 shape assertions that hold       nothing
 attributes of arguments          nothing: aliasing, donation and layouts are up to the caller
 collectives among one device     what they are there (`mycc.passes.alone`)
+selecting among scalars          ``select_and_scatter`` of single elements
 ===============================  =====================================================================
 """
 
@@ -28,6 +29,7 @@ from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import PassManager, context, func, ir
 from mycc.dialects.rules import RECORDS
+from mycc.dialects.rules.sliding import Sliding
 from mycc.dialects.types import dtype_of
 from mycc.passes import alone
 from mycc.passes.alone import is_for_one
@@ -192,6 +194,18 @@ def _legalize(rewriting: _Rewriting, op: ir.Operation) -> bool:
         return _replace(op, [values[operand] for operand in end.operands])
 
 
+def _select_and_scatter(rewriting: _Rewriting, op: ir.Operation) -> bool:
+    """One of scalars, on whose expansion XLA aborts the process, as one of single elements."""
+    x, source, initial = op.operands
+    if not isinstance(x.type, ir.RankedTensorType) or len(x.type.shape):
+        return False
+    with context, op.location, ir.InsertionPoint(op):
+        operands = [ops.reshape(x, (1,)), ops.reshape(source, (1,)), initial]
+        attributes = Sliding.of(op).batched().attributes(dilations=False)
+        copy = ops.rebuild(op, operands, [operands[0].type], attributes)
+        return _replace(op, [ops.reshape(copy.result, ())])
+
+
 def _sharding(rewriting: _Rewriting, op: ir.Operation) -> bool:
     if not len(op.results):
         op.erase()
@@ -242,6 +256,7 @@ _REWRITES: dict[str, Callable[[_Rewriting, ir.Operation], bool]] = {
     "stablehlo.composite": _composite,
     "stablehlo.constant": _constant,
     "stablehlo.custom_call": _custom_call,
+    "stablehlo.select_and_scatter": _select_and_scatter,
     "tensor.from_elements": _from_elements,
     **dict.fromkeys(_SHARDED, _sharding),
     **dict.fromkeys(alone.REWRITES, _collective),

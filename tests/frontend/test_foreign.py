@@ -347,3 +347,24 @@ def test_bodies_that_call_functions() -> None:
     xs = normal(3, 5)
     close(mycc.vmap(f)(xs), np.logaddexp.accumulate(xs, axis=1))
     close(mycc.vmap(mycc.grad(lambda x: f(x)[4]))(xs), jax.nn.softmax(xs))
+
+
+def test_select_and_scatter_of_scalars() -> None:
+    f = mycc.from_stablehlo("""
+        func.func @main(%x: tensor<f64>, %s: tensor<f64>) -> tensor<f64> {
+          %c = stablehlo.constant dense<0.5> : tensor<f64>
+          %0 = "stablehlo.select_and_scatter"(%x, %s, %c) ({
+          ^bb0(%a: tensor<f64>, %b: tensor<f64>):
+            %1 = stablehlo.compare GE, %a, %b : (tensor<f64>, tensor<f64>) -> tensor<i1>
+            stablehlo.return %1 : tensor<i1>
+          }, {
+          ^bb0(%a: tensor<f64>, %b: tensor<f64>):
+            %1 = stablehlo.add %a, %b : tensor<f64>
+            stablehlo.return %1 : tensor<f64>
+          }) {padding = dense<> : tensor<0x2xi64>, window_dimensions = array<i64>, window_strides = array<i64>}
+            : (tensor<f64>, tensor<f64>, tensor<f64>) -> tensor<f64>
+          return %0 : tensor<f64>
+        }""")
+    assert float(f(2.0, 3.0)) == 3.5
+    assert [float(g) for g in mycc.grad(f, argnums=(0, 1))(2.0, 3.0)] == [0, 1]
+    np.testing.assert_allclose(mycc.vmap(f)(np.arange(3.0), np.arange(3.0)), np.arange(3) + 0.5)
