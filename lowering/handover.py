@@ -118,7 +118,7 @@ def _is_control(op: Any) -> bool:
 
 
 def _check_target(op: Any, platform: str | None) -> str:
-    target = ir.StringAttr(op.attributes["call_target_name"]).value
+    target: str = ir.StringAttr(op.attributes["call_target_name"]).value
     if target.startswith(PREFIX):
         raise PassError(
             f"{describe(op.location)}: the program calls the Python function '{Callback(op).name}', which this process does "
