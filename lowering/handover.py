@@ -11,10 +11,12 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
 from mycc.passes.host import REPLACED, HostLapack
+from mycc.passes.in_turn import LapackInTurn
 from mycc.passes.symbols import Symbols, called
 
 __all__ = ["Handover", "check_handover", "refuse_cycles"]
 
+_LAPACK = "lapack_"
 _BARRIER = "stablehlo.optimization_barrier"
 _AROUND = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 # On the host XLA compiles small loops with an emitter that crashes on barriers.
@@ -45,7 +47,8 @@ class Handover:
 def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
     """Checks that a module can be compiled.
 
-    Where the platform is ``cpu``, LAPACK gets what it has routines for. Barriers in the bodies of reductions, sorts
+    Where the platform is ``cpu``, LAPACK gets what it has routines for, and its calls wait for each other where jaxlib
+    needs that. Barriers in the bodies of reductions, sorts
     and the like, where they mean nothing, are dropped: XLA crashes on them.
 
     Raises:
@@ -70,6 +73,9 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
     if not found.isdisjoint(REPLACED):
         HostLapack().run(module)
         pjrt.register_cpu_kernels()
+        found.add(_LAPACK)
+    if _LAPACK in found and pjrt.LAPACK_WAITS_FOR_THREADS:
+        LapackInTurn().run(module)
     # A function that is called may be called in a loop.
     inside = any(op.operation.parent != entry for op in barriers) and "stablehlo.while" in found
     return Handover(
@@ -86,7 +92,7 @@ def _scan(function: Any, platform: str | None, names: set[str], barriers: list[A
     """Check the custom calls of a function, and drop barriers without meaning.
 
     Args:
-        names: gets which noted operations there are.
+        names: gets which noted operations there are, and ``lapack_`` if one of its routines is called.
         barriers: gets the barriers that stay.
     """
     found: list[Any] = []
@@ -104,7 +110,8 @@ def _scan(function: Any, platform: str | None, names: set[str], barriers: list[A
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     for op in found:
-        _check_target(op, platform)
+        if _check_target(op, platform).startswith(_LAPACK):
+            names.add(_LAPACK)
     for op in met:
         if _is_control(op):
             barriers.append(op)
@@ -122,8 +129,8 @@ def _is_control(op: Any) -> bool:
     return bool(around.name == "func.func")
 
 
-def _check_target(op: Any, platform: str | None) -> None:
-    target = ir.StringAttr(op.attributes["call_target_name"]).value
+def _check_target(op: Any, platform: str | None) -> str:
+    target: str = ir.StringAttr(op.attributes["call_target_name"]).value
     if target.startswith(PREFIX):
         raise PassError(
             f"{describe(op.location)}: the program calls the Python function '{Callback(op).name}', which this process does "
@@ -134,13 +141,14 @@ def _check_target(op: Any, platform: str | None) -> None:
             f"{op.location}: {target} is still in the module and XLA cannot run it; "
             "add the pass that expands it (autodiff, batch, resolve) to the pipeline"
         )
-    if target.startswith("lapack_"):
+    if target.startswith(_LAPACK):
         if platform not in (None, "cpu"):
             raise PassError(
                 f"{op.location}: {target} is a routine of LAPACK, which runs on the host and not on {platform}; "
                 "move the arrays there: mycc.device_put(x, mycc.devices('cpu')[0])"
             )
         pjrt.register_cpu_kernels()
+    return target
 
 
 def refuse_cycles(symbols: Symbols) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "GSPMDSharding",
     "HloSharding",
     "HostBufferSemantics",
+    "LAPACK_WAITS_FOR_THREADS",
     "PyTreeDef",
     "PyTreeRegistry",
     "REPLICATED",
@@ -129,6 +130,10 @@ def callback_target(platform: str) -> str | None:
     """
     kind = {"cpu": "cpu", "cuda": "gpu", "rocm": "gpu", "gpu": "gpu"}.get(platform)
     return None if kind is None else f"xla_ffi_python_{kind}_callback"
+
+
+# See `mycc.passes.in_turn`.
+LAPACK_WAITS_FOR_THREADS = jaxlib_version.split(".")[:2] in (["0", "10"], ["0", "11"])
 
 
 @functools.cache

@@ -11,6 +11,7 @@ shardings (``sdy``, ``mhlo``)    nothing: they say where, not what
 shape assertions that hold       nothing
 attributes of arguments          nothing: aliasing, donation and layouts are up to the caller
 collectives among one device     what they are there (`mycc.passes.alone`)
+what XLA lacks                   what it has instead (`mycc.passes.lacking`)
 ===============================  =====================================================================
 """
 
@@ -29,7 +30,7 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import PassManager, context, func, ir
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.types import dtype_of
-from mycc.passes import alone
+from mycc.passes import alone, lacking
 from mycc.passes.alone import is_for_one
 from mycc.passes.base import Pass
 from mycc.passes.symbols import Symbols, operations, remap_captures
@@ -67,6 +68,8 @@ class Normalize(Pass):
                         del op.attributes[name]
                 if rewrite is not None and rewrite(rewriting, op):
                     self.count("rewritten operations")
+            while rewriting.replaced:
+                rewriting.replaced.pop().erase()
             for name in [a for a in function.attributes if a not in _KEPT]:
                 del function.attributes[name]
             symbols.forget(symbol)
@@ -90,14 +93,16 @@ class _Rewriting:
         self.alone = alone
         """Whether the module is for one device."""
         self.resources = resources
+        self.replaced: list[ir.Operation] = []
+        """What is erased once its function is done: the operations in its regions are still to be visited."""
         self.dead: list[ir.Operation] = []
         """Scalar constants, which are of no use once what is made of them is constant, too; users first."""
 
 
-def _replace(op: ir.Operation, values: Sequence[ir.Value]) -> bool:
+def _replace(rewriting: _Rewriting, op: ir.Operation, values: Sequence[ir.Value]) -> bool:
     for old, new in zip(op.results, values, strict=True):
         old.replace_all_uses_with(new)
-    op.erase()
+    rewriting.replaced.append(op)
     return True
 
 
@@ -108,9 +113,9 @@ def _composite(rewriting: _Rewriting, op: ir.Operation) -> bool:
     with context, op.location, ir.InsertionPoint(op):
         known = _as_chlo(op, name)
         if known is not None:
-            return _replace(op, list(known.results))
+            return _replace(rewriting, op, list(known.results))
         types = [result.type for result in op.results]
-        return _replace(op, ops.call(decomposition, types, list(op.operands)))
+        return _replace(rewriting, op, ops.call(decomposition, types, list(op.operands)))
 
 
 def _as_chlo(op: ir.Operation, name: str) -> ir.Operation | None:
@@ -146,7 +151,7 @@ def _constant(rewriting: _Rewriting, op: ir.Operation) -> bool:
         return True
     with context, op.location, ir.InsertionPoint(op):
         made = ir.Operation.create("stablehlo.constant", [op.result.type], [], {"value": dense})
-    return _replace(op, list(made.results))
+    return _replace(rewriting, op, list(made.results))
 
 
 def _from_elements(rewriting: _Rewriting, op: ir.Operation) -> bool:
@@ -160,7 +165,7 @@ def _from_elements(rewriting: _Rewriting, op: ir.Operation) -> bool:
     numbers = [s.attributes["value"].value for s in scalars]
     array = np.array(numbers).astype(dtype_of(type_)).reshape(tuple(type_.shape))
     with context, op.location, ir.InsertionPoint(op):
-        return _replace(op, [ops.constant(array)])
+        return _replace(rewriting, op, [ops.constant(array)])
 
 
 def _legalize(rewriting: _Rewriting, op: ir.Operation) -> bool:
@@ -189,14 +194,22 @@ def _legalize(rewriting: _Rewriting, op: ir.Operation) -> bool:
                 copy = ops.rebuild(inner, [values[operand] for operand in inner.operands])
                 remap_captures(copy, values)
                 values.update(zip(inner.results, copy.results, strict=True))
-        return _replace(op, [values[operand] for operand in end.operands])
+        return _replace(rewriting, op, [values[operand] for operand in end.operands])
+
+
+def _lacking(rewriting: _Rewriting, op: ir.Operation) -> bool:
+    if not all(isinstance(result.type, ir.RankedTensorType) for result in op.results):
+        return False
+    with context, op.location, ir.InsertionPoint(op):
+        values = lacking.REWRITES[op.name](op)
+    return values is not None and _replace(rewriting, op, values)
 
 
 def _sharding(rewriting: _Rewriting, op: ir.Operation) -> bool:
     if not len(op.results):
         op.erase()
         return True
-    return len(op.operands) == 1 and _replace(op, list(op.operands))
+    return len(op.operands) == 1 and _replace(rewriting, op, list(op.operands))
 
 
 def _collective(rewriting: _Rewriting, op: ir.Operation) -> bool:
@@ -204,13 +217,13 @@ def _collective(rewriting: _Rewriting, op: ir.Operation) -> bool:
         return False
     with context, op.location, ir.InsertionPoint(op):
         values = alone.REWRITES[op.name](op)
-    return values is not None and _replace(op, values)
+    return values is not None and _replace(rewriting, op, values)
 
 
 def _custom_call(rewriting: _Rewriting, op: ir.Operation) -> bool:
     target = op.attributes["call_target_name"].value
     if target in _HINTS and [v.type for v in op.operands] == [v.type for v in op.results]:
-        return _replace(op, list(op.operands))
+        return _replace(rewriting, op, list(op.operands))
     if target == "shape_assertion":
         return _assertion(op)
     return False
@@ -245,6 +258,7 @@ _REWRITES: dict[str, Callable[[_Rewriting, ir.Operation], bool]] = {
     "tensor.from_elements": _from_elements,
     **dict.fromkeys(_SHARDED, _sharding),
     **dict.fromkeys(alone.REWRITES, _collective),
+    **dict.fromkeys(lacking.REWRITES, _lacking),
 }
 
 

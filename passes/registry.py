@@ -12,6 +12,7 @@ from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
 from mycc.passes.groups import Groups
 from mycc.passes.host import HostLapack
+from mycc.passes.in_turn import LapackInTurn
 from mycc.passes.keep import Keep
 from mycc.passes.normalize import Normalize
 from mycc.passes.outline import Outline
@@ -35,6 +36,7 @@ PASSES: tuple[type[Pass], ...] = (
     Fuse,
     CheckNans,
     HostLapack,
+    LapackInTurn,
 )
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of

@@ -347,3 +347,65 @@ def test_bodies_that_call_functions() -> None:
     xs = normal(3, 5)
     close(mycc.vmap(f)(xs), np.logaddexp.accumulate(xs, axis=1))
     close(mycc.vmap(mycc.grad(lambda x: f(x)[4]))(xs), jax.nn.softmax(xs))
+
+
+def test_select_and_scatter_of_scalars() -> None:
+    f = mycc.from_stablehlo("""
+        func.func @main(%x: tensor<f64>, %s: tensor<f64>) -> tensor<f64> {
+          %c = stablehlo.constant dense<0.5> : tensor<f64>
+          %0 = "stablehlo.select_and_scatter"(%x, %s, %c) ({
+          ^bb0(%a: tensor<f64>, %b: tensor<f64>):
+            %1 = stablehlo.compare GE, %a, %b : (tensor<f64>, tensor<f64>) -> tensor<i1>
+            stablehlo.return %1 : tensor<i1>
+          }, {
+          ^bb0(%a: tensor<f64>, %b: tensor<f64>):
+            %1 = stablehlo.add %a, %b : tensor<f64>
+            stablehlo.return %1 : tensor<f64>
+          }) {padding = dense<> : tensor<0x2xi64>, window_dimensions = array<i64>, window_strides = array<i64>}
+            : (tensor<f64>, tensor<f64>, tensor<f64>) -> tensor<f64>
+          return %0 : tensor<f64>
+        }""")
+    assert float(f(2.0, 3.0)) == 3.5
+    assert [float(g) for g in mycc.grad(f, argnums=(0, 1))(2.0, 3.0)] == [0, 1]
+    np.testing.assert_allclose(mycc.vmap(f)(np.arange(3.0), np.arange(3.0)), np.arange(3) + 0.5)
+
+
+def program(name: str, type_: str, operands: int = 2) -> Any:
+    arguments = ", ".join(f"%{i}: {type_}" for i in range(operands))
+    given = ", ".join(f"%{i}" for i in range(operands))
+    return mycc.from_stablehlo(
+        f"func.func @main({arguments}) -> {type_} {{ %r = stablehlo.{name} {given} : {type_}\nreturn %r : {type_} }}"
+    )
+
+
+def test_complex_numbers_that_xla_does_not_compare() -> None:
+    x = np.array([1.5 + 2.5j, 1.5 + 7.5j, 1.5j, np.nan + 1j, 1 + 1j])
+    y = np.array([7.5 + 1.5j, 1.5 + 2.5j, 2.5j, 3 + 2j, 2 + np.nan * 1j])
+    type_ = "tensor<5xcomplex<f64>>"
+    np.testing.assert_array_equal(program("maximum", type_)(x, y), np.maximum(x, y))
+    np.testing.assert_array_equal(program("minimum", type_)(x, y), np.minimum(x, y))
+    tangents = np.arange(5) * 1j, np.ones(5, complex)
+    _, tangent = mycc.jvp(program("maximum", type_), (x, y), tangents)
+    np.testing.assert_array_equal(tangent[:4], [1, 1j, 1, 3j])
+    rows = np.stack([x, y]), np.stack([y, x])
+    np.testing.assert_array_equal(mycc.vmap(program("minimum", type_))(*rows), np.minimum(*rows))
+
+
+def test_roots_of_complex_numbers() -> None:
+    x = np.array([3 + 4j, -8 + 0.1j, 0, 2 - 1j])
+    cbrt = program("cbrt", "tensor<4xcomplex<f64>>", 1)
+    np.testing.assert_allclose(cbrt(x), np.power(x, 1 / 3), rtol=1e-14)
+    x[2] = 1
+    _, tangent = mycc.jvp(cbrt, (x,), (np.full(4, 1j),))
+    np.testing.assert_allclose(tangent, 1j * np.power(x, -2 / 3) / 3, rtol=1e-14)
+
+
+def test_sums_of_truth_values() -> None:
+    folded = mycc.from_stablehlo("""
+        func.func @main() -> tensor<4xi1> {
+          %0 = stablehlo.constant dense<[false, false, true, true]> : tensor<4xi1>
+          %1 = stablehlo.constant dense<[false, true, false, true]> : tensor<4xi1>
+          %2 = stablehlo.add %0, %1 : tensor<4xi1>
+          return %2 : tensor<4xi1>
+        }""")
+    np.testing.assert_array_equal(folded(), [False, True, True, True])

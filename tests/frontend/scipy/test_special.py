@@ -61,3 +61,15 @@ def test_derivatives_at_zero_weight_are_finite() -> None:
 def test_normalizations_are_those_of_nn() -> None:
     np.testing.assert_allclose(special.logsumexp(LINE), sp.logsumexp(LINE), rtol=1e-13)
     np.testing.assert_allclose(special.softmax(LINE), sp.softmax(LINE), rtol=1e-13)
+
+
+def test_derivatives_of_digamma_below_zero() -> None:
+    slope = mycc.vmap(mycc.grad(special.digamma))
+    x = np.array([-8.8046875, -8.379, -7.5193, -2.5, -1.001, -0.999999, -0.5, -1e-3, 1e-3, 0.4])
+    np.testing.assert_allclose(slope(x), sp.polygamma(1, x), rtol=1e-9)
+    step = 1e-4 * np.minimum(1, np.abs(x - np.rint(x)))
+    across = sp.polygamma(1, x + step) - sp.polygamma(1, x - step)
+    curvature = mycc.vmap(mycc.grad(mycc.grad(special.digamma)))
+    np.testing.assert_allclose(curvature(x), across / (2 * step), rtol=1e-6)
+    narrow = x.astype(np.float32)
+    np.testing.assert_allclose(slope(narrow), sp.polygamma(1, narrow.astype(np.float64)), rtol=2e-5)
