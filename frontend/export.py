@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,16 @@ from mycc.lowering.pipelines import check_expanded, default_pipeline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import Symbols, copy_module
 from mycc.source import user_line
-from mycc.stages import Lowered
+from mycc.stages import Lowered, ShapeDtypeStruct
+from mycc.symbolic import Program, fixed, generalize, known_sizes, symbols_of
+from mycc.trace import tracing_for_all_sizes
 from mycc.types import abstractify
 
 __all__ = ["Exported", "export"]
 
 # Other tools need not know CHLO, and nobody needs the lines of our user's files.
-_PLAIN = "builtin.module(func.func(chlo-legalize-to-stablehlo),canonicalize,cse,symbol-dce,strip-debuginfo)"
+_PLAIN = "builtin.module(func.func(chlo-legalize-to-stablehlo),canonicalize,cse,symbol-dce)"
+_WITHOUT_LINES = "builtin.module(cse,strip-debuginfo)"
 
 
 def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
@@ -42,12 +45,16 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
     Returns:
         A function that takes the arguments of ``fun``, as arrays or `ShapeDtypeStruct` (of ``fun``'s static
         arguments, their values), and returns the `Exported` module for arguments of these shapes and dtypes.
-        Arrays that ``fun`` refers to become constants of the module. All sizes are fixed: there are no
-        symbolic dimensions.
+        Arrays that ``fun`` refers to become constants of the module.
+
+        A size may be a symbol, ``ShapeDtypeStruct(("b", 4), "float32")``, or an expression of symbols (`symbolic_shape`).
+        The module then is one for all sizes, in StableHLO's dynamic operations. It is made of the programs for a
+        dozen sizes, so that Python code and passes meet whole numbers; see `mycc.symbolic` for what this asks of
+        ``fun``.
 
     Raises:
-        MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded.
-        TypeError: (the returned function, or `ShapeDtypeStruct`) a size is a symbol.
+        MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded; or it
+            is another program at some sizes than at others, or has an operation without a dynamic form.
 
     Example:
         >>> import mycc, mycc.numpy as mnp
@@ -65,10 +72,42 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
 
     @functools.wraps(fun)
     def exporter(*specs: Any, **named: Any) -> Exported:
-        traced = jitted.trace(*specs, **named)
-        return _exported(name_of(fun), traced.lower(default_pipeline(traced.module, decompose=False)))
+        def at(*specs: Any, **named: Any) -> Exported:
+            traced = jitted.trace(*specs, **named)
+            return _exported(name_of(fun), traced.lower(default_pipeline(traced.module, decompose=False)))
+
+        leaves, tree = pytrees.flatten((specs, named))
+        if not symbols_of(leaves):
+            exported = at(*specs, **named)
+        else:
+            with tracing_for_all_sizes():
+                exported = _generalized(at, leaves, tree)
+        Pipeline.parse(_WITHOUT_LINES).run(exported.module)
+        return exported
 
     return exporter
+
+
+def _generalized(at: Callable[..., Exported], leaves: Sequence[Any], tree: Any) -> Exported:
+    """The one module for all sizes."""
+    programs: dict[tuple[int, ...], Exported] = {}
+
+    def program(sizes: Mapping[str, int]) -> Program:
+        key = tuple(sizes.values())
+        if key not in programs:
+            specs, named = tree.unflatten([fixed(leaf, sizes) for leaf in leaves])
+            programs[key] = at(*specs, **named)
+        found = programs[key]
+        return Program(found.module, [aval.shape for aval in (*found.in_avals, *found.out_avals)])
+
+    module, shapes = generalize(program, symbols_of(leaves), known_sizes(leaves))
+    some = next(iter(programs.values()))
+    avals = [
+        ShapeDtypeStruct(shape, aval.dtype, aval.weak_type)
+        for shape, aval in zip(shapes, (*some.in_avals, *some.out_avals), strict=True)
+    ]
+    count = len(some.in_avals)
+    return replace(some, module=module, in_avals=tuple(avals[:count]), out_avals=tuple(avals[count:]))
 
 
 def _exported(name: str, lowered: Lowered) -> Exported:
@@ -115,8 +154,8 @@ class Exported:
 
     name: str
     module: ir.Module
-    in_avals: tuple[AbstractValue, ...]
-    out_avals: tuple[AbstractValue, ...]
+    in_avals: tuple[AbstractValue | ShapeDtypeStruct, ...]
+    out_avals: tuple[AbstractValue | ShapeDtypeStruct, ...]
     in_tree: Any
     out_tree: Any
 
