@@ -56,7 +56,9 @@ class Dim:
 
     def at(self, sizes: Mapping[str, int]) -> int:
         """Its value where the symbols have these."""
-        return self.fold(lambda name: sizes[name], int, operator.add, operator.mul, operator.floordiv, operator.mod)
+        return self.fold(
+            lambda name: sizes[name], int, operator.add, operator.mul, operator.floordiv, operator.mod
+        )
 
     def fold(
         self,
@@ -85,7 +87,9 @@ class Dim:
         other = _dim(other)
         if other is None:
             return NotImplemented
-        return _least(Dim({k: self.terms.get(k, 0) + other.terms.get(k, 0) for k in {**self.terms, **other.terms}}))
+        return _least(
+            Dim({k: self.terms.get(k, 0) + other.terms.get(k, 0) for k in {**self.terms, **other.terms}})
+        )
 
     def __mul__(self, other: Any) -> Any:
         other = _dim(other)
@@ -195,7 +199,9 @@ def sizes_of(text: str) -> tuple[Size, ...]:
     """
     try:
         # JAX writes powers so.
-        tree = ast.parse(f"({text},)" if text.strip() and not text.rstrip().endswith(",") else f"({text})", mode="eval")
+        tree = ast.parse(
+            f"({text},)" if text.strip() and not text.rstrip().endswith(",") else f"({text})", mode="eval"
+        )
         return tuple(_flattened(tree.body))
     except (SyntaxError, TypeError, RecursionError, MemoryError):
         raise ValueError(

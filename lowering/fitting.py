@@ -46,7 +46,9 @@ def fit_size(numbers: Sequence[int], points: Sequence[Point]) -> Size | None:
         return numbers[0]
     symbols = sorted(points[0])
     for degree in (1, 2, 3):
-        monomials = [m for d in range(degree + 1) for m in itertools.combinations_with_replacement(symbols, d)]
+        monomials = [
+            m for d in range(degree + 1) for m in itertools.combinations_with_replacement(symbols, d)
+        ]
         if len(monomials) < len(points):
             found = _polynomial(numbers, points, monomials)
             if found is not None:

@@ -6,6 +6,7 @@ lacks, numbers of devices that something is divided by.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -99,7 +100,9 @@ def _starts(first: int) -> Callable[[ir.Operation], str | None]:
 
 def _indices(op: ir.Operation) -> str | None:
     indices = op.operands[len(op.operands) // 2].type
-    return f"indices of type {indices.element_type}, which XLA cannot compute with" if _narrow(indices) else None
+    return (
+        f"indices of type {indices.element_type}, which XLA cannot compute with" if _narrow(indices) else None
+    )
 
 
 def _narrow(type_: Any) -> bool:
@@ -126,7 +129,7 @@ def _broadcast(op: ir.Operation) -> str | None:
         return None
     dims = _numbers(op.attributes["broadcast_dimensions"])
     ranks = sorted(value.type.rank for value in op.operands)
-    rising = all(a < b for a, b in zip(dims, dims[1:], strict=False))
+    rising = all(a < b for a, b in itertools.pairwise(dims))
     if len(dims) != ranks[0] or not rising or any(not 0 <= d < ranks[-1] for d in dims):
         return f"broadcast_dimensions {dims} for operands of {ranks[0]} and {ranks[-1]} dimensions"
     return None

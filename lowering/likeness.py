@@ -6,6 +6,7 @@ few integers. All else is the form: operations, how they use each other's result
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Form:
         """For each token, the operation that it is of."""
         self.holes: list[Hole] = []
         self.numbers: list[int | float] = []
+        self.largest = 0
+        """The most elements of a value."""
         self._values: dict[ir.Value, int] = {}
 
     def difference(self, other: Form) -> Any:
@@ -79,6 +82,8 @@ class Form:
         type_ = value.type
         if not isinstance(type_, ir.RankedTensorType):
             return str(type_)
+        if type_.has_static_shape:
+            self.largest = max(self.largest, math.prod(type_.shape))
         for i, size in enumerate(type_.shape):
             self._number(Hole(op, key, i), int(size))
         return type_.rank, str(type_.element_type), str(type_.encoding)

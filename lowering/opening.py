@@ -31,9 +31,7 @@ _OPEN = ir.ShapedType.get_dynamic_size()
 _ASSERTION = "shape_assertion"
 
 
-def open_sizes(
-    module: ir.Module, numbers: Sequence[tuple[Hole, Number]], least: Mapping[str, int]
-) -> None:
+def open_sizes(module: ir.Module, numbers: Sequence[tuple[Hole, Number]], least: Mapping[str, int]) -> None:
     """Put expressions in the places of numbers, in place.
 
     Args:
@@ -60,7 +58,8 @@ def open_sizes(
         if op.name != "func.func":
             inside[_function(op)].append((op, named))
     shapes: dict[ir.Value, tuple[Any, ...]] = {
-        value: tuple(sizes.get(i, n) for i, n in enumerate(value.type.shape)) for value, sizes in opened.items()
+        value: tuple(sizes.get(i, n) for i, n in enumerate(value.type.shape))
+        for value, sizes in opened.items()
     }
     for value, shape in shapes.items():
         value.set_type(_type(value.type, shape))
@@ -141,7 +140,9 @@ class _Sizes:
             for d, size in enumerate(shape):
                 if isinstance(size, Dim) and size != Dim.symbol(str(size)):
                     told = self._size(i, d)
-                    text = f"the size of dimension {d} of argument {i} is {size}, that is {{1}}, and not {{0}}"
+                    text = (
+                        f"the size of dimension {d} of argument {i} is {size}, that is {{1}}, and not {{0}}"
+                    )
                     self._assert("EQ", told, self.scalar(size), text)
         for name, number in least.items():
             text = f"{name} is at least {{1}}, and not {{0}}"
@@ -185,7 +186,12 @@ class _Sizes:
             for i, shape in enumerate(self._shapes):
                 for d, size in enumerate(shape):
                     affine = size.affine if isinstance(size, Dim) else None
-                    if affine is None or affine[0] != name or affine[1] < 1 or (plain and affine[1:] != (1, 0)):
+                    if (
+                        affine is None
+                        or affine[0] != name
+                        or affine[1] < 1
+                        or (plain and affine[1:] != (1, 0))
+                    ):
                         continue
                     _, factor, rest = affine
                     value = self._size(i, d)
@@ -294,13 +300,20 @@ def _constant(site: _Site) -> list[ir.Value]:
             attribute = ir.DenseElementsAttr.get_splat(scalar_type, op.attributes["value"].get_splat_value())
             value = ops.create("stablehlo.constant", [scalar_type], [], {"value": attribute}).result
     else:
-        listed = [site.sizes.number(numbers.get(i, int(n)), type_.element_type) for i, n in enumerate(_flat(op.attributes["value"]))]
+        listed = [
+            site.sizes.number(numbers.get(i, int(n)), type_.element_type)
+            for i, n in enumerate(_flat(op.attributes["value"]))
+        ]
         vector = ops.concatenate([ops.reshape(n, (1,)) for n in listed], 0)
         return [ops.reshape(vector, tuple(type_.shape))]
     if type_.has_static_shape:
         return [ops.broadcast_in_dim(value, tuple(type_.shape), ())]
     attributes = {"broadcast_dimensions": ops.i64_array(())}
-    return list(ops.create("stablehlo.dynamic_broadcast_in_dim", [type_], [value, site.result_shape], attributes).results)
+    return list(
+        ops.create(
+            "stablehlo.dynamic_broadcast_in_dim", [type_], [value, site.result_shape], attributes
+        ).results
+    )
 
 
 def _slice(site: _Site) -> list[ir.Value]:
@@ -351,7 +364,9 @@ def _reduce_window(site: _Site) -> list[ir.Value]:
         "called_computations": ir.ArrayAttr.get([ir.FlatSymbolRefAttr.get(body)]),
     }
     types = [r.type for r in op.results]
-    return list(ops.create("stablehlo.custom_call", types, [*site.operands, *vectors, pairs], attributes).results)
+    return list(
+        ops.create("stablehlo.custom_call", types, [*site.operands, *vectors, pairs], attributes).results
+    )
 
 
 _REWRITES: dict[str, Callable[[_Site], list[ir.Value]]] = {

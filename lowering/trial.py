@@ -31,8 +31,11 @@ from mycc.lowering.trial import attempt
 attempt()
 """
 _NAME = "source-under-trial"
-# Quantized and bounded types, complex numbers where the type may be another, groups of devices without any.
-_TREACHEROUS = re.compile(r"quant\.|bounds|dense<\[*\(|tensor<(?:\d+x)*0x(?:\d+x)*i64>")
+# Quantized and bounded types, complex numbers where the type may be another, groups of devices without any, dimensions
+# before the first.
+_TREACHEROUS = re.compile(
+    r"quant\.|bounds|dense<\[*\(|tensor<(?:\d+x)*0x(?:\d+x)*i64>|broadcast_dimensions\s*=\s*array<i64:[^>]*-"
+)
 
 
 def try_out(source: Source) -> None:
