@@ -194,7 +194,7 @@ def _points(symbols: Sequence[str], known: frozenset[int], count: int) -> list[S
     numbers = (n for n in itertools.count(_FIRST) if n not in known and n not in _POWERS)
     usable = list(itertools.islice(numbers, count + len(symbols)))
     drawn = np.random.default_rng(0)
-    found = []
+    found: list[Sizes] = []
     for i in range(count):
         others = [n for n in usable if n != usable[i]]
         # The first one takes every number, so that with one symbol all remainders are met.

@@ -56,9 +56,10 @@ class Dim:
 
     def at(self, sizes: Mapping[str, int]) -> int:
         """Its value where the symbols have these."""
-        return self.fold(
+        value: int = self.fold(
             lambda name: sizes[name], int, operator.add, operator.mul, operator.floordiv, operator.mod
         )
+        return value
 
     def fold(
         self,

@@ -54,9 +54,9 @@ def open_sizes(module: ir.Module, numbers: Sequence[tuple[Hole, Number]], least:
             opened.setdefault(value, {})[hole.index] = number
     symbols = Symbols(module)
     inside: dict[str, list[tuple[ir.Operation, Places]]] = {name: [] for name in symbols.functions}
-    for op, named in places.values():
+    for op, attributes in places.values():
         if op.name != "func.func":
-            inside[_function(op)].append((op, named))
+            inside[_function(op)].append((op, attributes))
     shapes: dict[ir.Value, tuple[Any, ...]] = {
         value: tuple(sizes.get(i, n) for i, n in enumerate(value.type.shape))
         for value, sizes in opened.items()
@@ -66,8 +66,8 @@ def open_sizes(module: ir.Module, numbers: Sequence[tuple[Hole, Number]], least:
     for name, listed in inside.items():
         block = symbols.block(name)
         sizes = _Sizes(block, [shapes.get(a, tuple(a.type.shape)) for a in block.arguments])
-        for op, named in listed:
-            _rewrite(op, named, sizes, shapes, symbols)
+        for op, numbers_of in listed:
+            _rewrite(op, numbers_of, sizes, shapes, symbols)
         if name == "main":
             sizes.assert_least(least)
         sizes.close()
