@@ -148,6 +148,14 @@ def _dimension_size(op: ir.Operation) -> str | None:
     return None
 
 
+def _quarters(op: ir.Operation) -> str | None:
+    """XLA packs integers of two bits where it copies elements, and has no code for it."""
+    element = op.results[0].type.element_type
+    if isinstance(element, ir.IntegerType) and element.width == 2:
+        return f"elements of type {element}, which XLA cannot join"
+    return None
+
+
 def _target(op: ir.Operation) -> str | None:
     """XLA takes its own targets' signatures on trust."""
     target = op.attributes["call_target_name"].value
@@ -172,6 +180,7 @@ _CHECKS: dict[str, tuple[Callable[[ir.Operation], str | None], ...]] = {
         for name in "add and atan2 compare complex divide maximum minimum multiply or power remainder shift_left "
         "shift_right_arithmetic shift_right_logical subtract xor".split()
     },
+    "stablehlo.concatenate": (_quarters,),
     "stablehlo.custom_call": (_target,),
     "stablehlo.dynamic_slice": (_starts(1),),
     "stablehlo.dynamic_update_slice": (_starts(2),),

@@ -111,6 +111,14 @@ CASES = {
         broadcast("add", "f32", "-3"),
         "on which MLIR's reader crashes|broadcast_dimensions",
     ),
+    "joined integers of two bits": (
+        one(
+            "%x: tensor<4xi2>",
+            "tensor<8xi2>",
+            "stablehlo.concatenate %x, %x, dim = 0 : (tensor<4xi2>, tensor<4xi2>)",
+        ),
+        "elements of type i2, which XLA cannot join",
+    ),
     "groups of nobody": (gathered("1x0"), "replica_groups that hold no device"),
     "bounds": (main(f"%x: {BOUNDED}", BOUNDED, f"return %x : {BOUNDED}"), "bounded sizes"),
     "another end": (
