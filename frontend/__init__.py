@@ -50,6 +50,7 @@ from mycc.remat import checkpoint, remat
 from mycc.shard_map import shard_map
 from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
 from mycc.stages import ShapeDtypeStruct, eval_shape
+from mycc.symbolic import symbolic_shape
 from mycc.types import float0
 from mycc.vmap import vmap
 
@@ -118,6 +119,7 @@ __all__ = [
     "sharding",
     "tree",
     "shard_map",
+    "symbolic_shape",
     "tree_util",
     "value_and_grad",
     "vjp",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mycc.dialects import ops
+from mycc.dialects.composites import CUSTOM_JVP, CUSTOM_VJP
 from mycc.dialects.errors import ModuleError, TreeError
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.foreign import ForeignFunction
@@ -19,18 +21,22 @@ from mycc.function import name_of
 from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.dimensions import Dim, Size
 from mycc.lowering.foreign import take_in
 from mycc.lowering.pipelines import check_expanded, default_pipeline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import Symbols, copy_module
 from mycc.source import user_line
-from mycc.stages import Lowered
+from mycc.stages import Lowered, ShapeDtypeStruct
+from mycc.symbolic import Program, fixed, generalize, known_sizes, symbols_of
+from mycc.trace import for_all_sizes, tracing_for_all_sizes
 from mycc.types import abstractify
 
 __all__ = ["Exported", "export"]
 
 # Other tools need not know CHLO, and nobody needs the lines of our user's files.
-_PLAIN = "builtin.module(func.func(chlo-legalize-to-stablehlo),canonicalize,cse,symbol-dce,strip-debuginfo)"
+_PLAIN = "builtin.module(func.func(chlo-legalize-to-stablehlo),canonicalize,cse,symbol-dce)"
+_WITHOUT_LINES = "builtin.module(cse,strip-debuginfo)"
 
 
 def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
@@ -42,12 +48,16 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
     Returns:
         A function that takes the arguments of ``fun``, as arrays or `ShapeDtypeStruct` (of ``fun``'s static
         arguments, their values), and returns the `Exported` module for arguments of these shapes and dtypes.
-        Arrays that ``fun`` refers to become constants of the module. All sizes are fixed: there are no
-        symbolic dimensions.
+        Arrays that ``fun`` refers to become constants of the module.
+
+        A size may be a symbol, ``ShapeDtypeStruct(("b", 4), "float32")``, or an expression of symbols (`symbolic_shape`).
+        The module then is one for all sizes, in StableHLO's dynamic operations. It is made of the programs for a
+        dozen sizes, so that Python code and passes meet whole numbers; see `mycc.symbolic` for what this asks of
+        ``fun``. Rules of `custom_jvp` and `custom_vjp` are left out of it, with a warning.
 
     Raises:
-        MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded.
-        TypeError: (the returned function, or `ShapeDtypeStruct`) a size is a symbol.
+        MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded; or it
+            is another program at some sizes than at others, or has an operation without a dynamic form.
 
     Example:
         >>> import mycc, mycc.numpy as mnp
@@ -65,10 +75,63 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
 
     @functools.wraps(fun)
     def exporter(*specs: Any, **named: Any) -> Exported:
-        traced = jitted.trace(*specs, **named)
-        return _exported(name_of(fun), traced.lower(default_pipeline(traced.module, decompose=False)))
+        rules: set[str] = set()
+
+        def at(*specs: Any, **named: Any) -> Exported:
+            traced = jitted.trace(*specs, **named)
+            rules.update(_rules(traced.module))
+            open_sizes = for_all_sizes()
+            pipeline = default_pipeline(traced.module, decompose=open_sizes, fuse=not open_sizes)
+            return _exported(name_of(fun), traced.lower(pipeline))
+
+        leaves, tree = pytrees.flatten((specs, named))
+        if not symbols_of(leaves):
+            exported = at(*specs, **named)
+        else:
+            with tracing_for_all_sizes():
+                exported = _generalized(at, leaves, tree)
+            if rules:
+                warnings.warn(
+                    f"{user_line()}: {exported.name} has custom_jvp or custom_vjp rules, which are left out of a module with "
+                    "symbolic sizes: what is read back is differentiated as it is computed",
+                    stacklevel=2,
+                )
+        Pipeline.parse(_WITHOUT_LINES).run(exported.module)
+        return exported
 
     return exporter
+
+
+def _rules(module: ir.Module) -> Iterator[str]:
+    """The composites of a module that have derivative rules of the user's."""
+    symbols = Symbols(module)
+    for op in (op for symbol in symbols.functions for op in symbols.referring(symbol)):
+        if op.name == "stablehlo.composite" and op.attributes["name"].value in (CUSTOM_JVP, CUSTOM_VJP):
+            yield op.attributes["name"].value
+
+
+def _generalized(at: Callable[..., Exported], leaves: Sequence[Any], tree: Any) -> Exported:
+    """The one module for all sizes."""
+    programs: dict[tuple[int, ...], Exported] = {}
+
+    def program(sizes: Mapping[str, int]) -> Program:
+        key = tuple(sizes.values())
+        if key not in programs:
+            specs, named = tree.unflatten([fixed(leaf, sizes) for leaf in leaves])
+            programs[key] = at(*specs, **named)
+        found = programs[key]
+        return Program(found.module, [aval.shape for aval in (*found.in_avals, *found.out_avals)])
+
+    module, shapes, least = generalize(program, symbols_of(leaves), known_sizes(leaves))
+    some = next(iter(programs.values()))
+    avals = [
+        ShapeDtypeStruct(shape, aval.dtype, aval.weak_type)
+        for shape, aval in zip(shapes, (*some.in_avals, *some.out_avals), strict=True)
+    ]
+    count = len(some.in_avals)
+    return replace(
+        some, module=module, in_avals=tuple(avals[:count]), out_avals=tuple(avals[count:]), least=least
+    )
 
 
 def _exported(name: str, lowered: Lowered) -> Exported:
@@ -111,14 +174,16 @@ class Exported:
         out_avals: shape and dtype of each leaf of the result.
         in_tree: the structure of ``(args, kwargs)``.
         out_tree: the structure of the result.
+        least: the smallest size that a symbol may stand for.
     """
 
     name: str
     module: ir.Module
-    in_avals: tuple[AbstractValue, ...]
-    out_avals: tuple[AbstractValue, ...]
+    in_avals: tuple[AbstractValue | ShapeDtypeStruct, ...]
+    out_avals: tuple[AbstractValue | ShapeDtypeStruct, ...]
     in_tree: Any
     out_tree: Any
+    least: int = 1
 
     def as_text(self) -> str:
         """The module as MLIR text."""
@@ -181,10 +246,18 @@ class Exported:
             raise TreeError(
                 f"{user_line()}: {self.name} was exported for arguments {self.in_tree}, got {tree}"
             )
-        for leaf in leaves:
-            abstractify(leaf)
+        for leaf, aval in zip(leaves, self.in_avals, strict=True):
+            self._check_least(abstractify(leaf).shape, aval.shape)
         results = self._function(*leaves)
         return self.out_tree.unflatten(results if isinstance(results, tuple) else [results])
+
+    def _check_least(self, shape: Sequence[int], wanted: Sequence[Size]) -> None:
+        for got, size in zip(shape, wanted, strict=False):
+            affine = size.affine if isinstance(size, Dim) else None
+            if affine is not None and got < affine[1] * self.least + affine[2]:
+                raise ModuleError(
+                    f"{user_line()}: {self.name} was exported for {affine[0]} of at least {self.least}, got {got} for {size}"
+                )
 
     def __repr__(self) -> str:
         arguments = ", ".join(map(str, self.in_avals))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from mycc.dialects.errors import TreeError
 from mycc.dialects.mlir import ir
 from mycc.function import building, flatten_results, name_of, result_aval
 from mycc.lowering import pytrees
-from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.abstract import AbstractValue, described
 from mycc.lowering.callbacks import HostFunction
 from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import several_devices
@@ -29,7 +30,7 @@ from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, tracing
-from mycc.types import abstractify, fixed_size
+from mycc.types import abstractify, checked_size
 
 __all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "eval_shape", "observe", "trace_program"]
 
@@ -40,12 +41,13 @@ class ShapeDtypeStruct:
     """Shape and dtype of an array without its numbers, for tracing.
 
     Args:
-        shape: the size of each dimension.
+        shape: the size of each dimension; for `export` also symbols and expressions of them, as strings (``"b"``,
+            ``"2*b + 1"``), of `symbolic_shape`, or of ``jax.export.symbolic_shape``.
         dtype: a NumPy dtype, or what ``numpy.dtype`` takes.
         weak_type: whether the dtype yields to other operands'.
 
     Raises:
-        TypeError: a size is no whole number; there are no symbolic ones.
+        TypeError: a size is none of these.
 
     Example:
         >>> import mycc, mycc.numpy as mnp
@@ -53,45 +55,53 @@ class ShapeDtypeStruct:
         ShapeDtypeStruct(shape=(), dtype=float32)
     """
 
-    __slots__ = ("_aval",)
+    __slots__ = ("dtype", "shape", "weak_type")
+
+    shape: tuple[Any, ...]
+    dtype: np.dtype[Any]
+    weak_type: bool
 
     def __init__(self, shape: Any, dtype: Any, weak_type: bool = False) -> None:
-        self._aval = AbstractValue(tuple(map(fixed_size, shape)), np.dtype(dtype), weak_type)
+        set_shape, set_dtype, set_weak_type = _setters
+        set_shape(self, tuple(map(checked_size, shape)))
+        set_dtype(self, np.dtype(dtype))
+        set_weak_type(self, bool(weak_type))
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The size of each dimension."""
-        return self._aval.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        return self._aval.dtype
-
-    @property
-    def weak_type(self) -> bool:
-        """Whether the dtype yields to other operands'."""
-        return self._aval.weak_type
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"ShapeDtypeStruct is immutable; build a new one to change its {name}")
 
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
-        return len(self._aval.shape)
+        return len(self.shape)
 
     @property
-    def size(self) -> int:
+    def size(self) -> Any:
         """The number of elements."""
-        return self._aval.size
+        return math.prod(self.shape)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ShapeDtypeStruct) and self._aval == other._aval
+        return isinstance(other, ShapeDtypeStruct) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._aval)
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.shape, self.dtype, self.weak_type
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ShapeDtypeStruct, (self.shape, self.dtype, self.weak_type)
+
+    def __str__(self) -> str:
+        return described(self.shape, self.dtype)
 
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""
         return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{weak})"
+
+
+_setters = tuple(getattr(ShapeDtypeStruct, name).__set__ for name in ("shape", "dtype", "weak_type"))
 
 
 def _text(module: ir.Module, debug_info: bool) -> str:

@@ -26,7 +26,10 @@ from mycc.lowering.dispatch import TRACING, swap_context
 from mycc.lowering.shardings import Mesh
 from mycc.source import user_line, user_location
 
-__all__ = ["Frame", "Trace", "Tracer", "current", "outside_of_traces", "require_frame", "tracing"]
+__all__ = [
+    "Frame", "Trace", "Tracer", "current", "for_all_sizes", "outside_of_traces", "require_frame", "tracing",
+    "tracing_for_all_sizes",
+]  # fmt: skip
 
 _FLOAT32 = np.dtype(np.float32)
 CONSTANT_BYTES = 1024
@@ -35,6 +38,7 @@ CONSTANT_BYTES = 1024
 
 class _State(threading.local):
     frame: Frame | None = None
+    all_sizes: bool = False
 
 
 _state = _State()
@@ -43,6 +47,21 @@ _state = _State()
 def current() -> Frame | None:
     """The innermost function being traced in this thread."""
     return _state.frame
+
+
+def for_all_sizes() -> bool:
+    """Whether what is traced stands for all sizes, so that the operations should not depend on them."""
+    return _state.all_sizes
+
+
+@contextmanager
+def tracing_for_all_sizes() -> Iterator[None]:
+    """The scope of traces that stand for all sizes; see `mycc.symbolic`."""
+    old, _state.all_sizes = _state.all_sizes, True
+    try:
+        yield
+    finally:
+        _state.all_sizes = old
 
 
 def require_frame() -> Frame:

@@ -6,7 +6,6 @@ take the dtype of the array they meet, so that ``x * 2.0`` keeps a bfloat16 ``x`
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -16,12 +15,14 @@ import numpy as np
 from mycc.array import Array
 from mycc.dialects.types import float0
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.dimensions import Dim, Size, size_of
 from mycc.source import user_line
 
 __all__ = [
     "ArrayLike",
     "DTypeLike",
     "abstractify",
+    "checked_size",
     "default_dtype",
     "dtype",
     "fixed_size",
@@ -177,19 +178,34 @@ def abstractify(x: ArrayLike) -> AbstractValue:
     )
 
 
+def checked_size(size: Any) -> Size:
+    """The size of a dimension: a number, or an expression of symbols.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    found = size_of(size)
+    if found is None:
+        raise TypeError(
+            f"{user_line()}: sizes of shapes are whole numbers, or for mycc.export symbols as 'b' and expressions of them as "
+            f"'2*b + 1', got {size!r}"
+        )
+    return found
+
+
 def fixed_size(size: Any) -> int:
     """The size of a dimension as a number.
 
     Raises:
         TypeError: it is none, but a symbol, say.
     """
-    try:
-        return operator.index(size)
-    except Exception:  # other frameworks' symbols raise errors of their own
+    found = checked_size(size)
+    if isinstance(found, Dim):
         raise TypeError(
-            f"{user_line()}: sizes of shapes are whole numbers, got {size!r}: mycc traces and exports for fixed sizes and "
-            "has no symbolic dimensions; export the function once for each size"
-        ) from None
+            f"{user_line()}: functions are traced for sizes that are whole numbers, got {found}; symbolic dimensions are for "
+            "mycc.export(f)(...)"
+        )
+    return found
 
 
 _STORABLE = {

@@ -23,9 +23,10 @@ from mycc.dialects.types import dtype_of, element_type, tensor, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
+from mycc.lowering.legality import complaint as illegality
 from mycc.lowering.refine import open_shape, refine
 from mycc.lowering.sources import Source, parse_module, rename
-from mycc.lowering.trial import try_bytecode
+from mycc.lowering.trial import try_out
 from mycc.passes.diagnostics import location_parts
 from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
@@ -120,7 +121,7 @@ def take_in(source: Source | ir.Module, function: str = "main", *, platform_inde
     if not isinstance(source, Source):
         return _take_in(source, "<module>", None, function, platform_index)
     try:
-        try_bytecode(source)
+        try_out(source)
         return _take_in(parse_module(source), source.name, source.text, function, platform_index)
     except ModuleError as error:
         raise ModuleError(rename(str(error), source.name)) from None
@@ -269,6 +270,12 @@ def _check(name: str, module: ir.Module) -> None:
                 f"{describe(function.location)}: the function @{symbol} has branches between blocks; StableHLO's "
                 "control flow is stablehlo.if, case and while"
             )
+        last = blocks[0].operations[len(blocks[0].operations) - 1]
+        if last.operation.name != "func.return":
+            raise ModuleError(
+                f"{describe(last.operation.location)}: the function @{symbol} ends in '{last.operation.name}' and not in "
+                "'func.return'"
+            )
         for argument in blocks[0].arguments:
             _check_type(function, argument.type)
         for op in operations(function):
@@ -278,6 +285,9 @@ def _check(name: str, module: ir.Module) -> None:
                 continue
             for result in op.results:
                 _check_type(op, result.type)
+            wrong = illegality(op)
+            if wrong is not None:
+                raise ModuleError(f"{describe(op.location)}: '{op.name}' has {wrong}")
 
 
 def _check_nesting(symbols: Symbols) -> None:
@@ -333,6 +343,10 @@ def _check_type(op: ir.Operation, type_: ir.Type) -> None:
             return
         raise ModuleError(
             f"{describe(op.location)}: '{op.name}' has a value of type {type_}, not a ranked tensor"
+        )
+    if type_.encoding is not None:
+        raise ModuleError(
+            f"{describe(op.location)}: '{op.name}' has a value of type {type_}: bounded sizes and layouts are not supported"
         )
     try:
         itemsize = dtype_of(type_).itemsize

@@ -27,6 +27,7 @@ __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
 # By itself `inline` would canonicalize each function that it is about to take apart.
 _INLINE = "inline{default-pipeline= }"
+_SIMPLER = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse"])
 _CLEANUP = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse", Components(), Fuse(annotate=False)])
 
 
@@ -40,13 +41,14 @@ def _expansion(symbols: Symbols) -> Pipeline:
     return Pipeline([Outline(), *rounds] if rounds else [])
 
 
-def default_pipeline(module: ir.Module, *, decompose: bool = True) -> Pipeline:
+def default_pipeline(module: ir.Module, *, decompose: bool = True, fuse: bool = True) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA.
 
     Args:
         module: the module.
         decompose: whether composites go, and with them the derivative rules of their own; what is exported
             keeps them.
+        fuse: whether clusters are chosen, which depends on the sizes.
     """
     symbols = Symbols(module)
     expand = _expansion(symbols)
@@ -54,7 +56,9 @@ def default_pipeline(module: ir.Module, *, decompose: bool = True) -> Pipeline:
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     composites = [Decompose()] if decompose and _has_composites(symbols) else []
     groups = [Groups()] if manual.NAME in symbols.names else []
-    return Pipeline([*rare, expand, *composites, "symbol-dce", *groups, Resolve(), _CLEANUP])
+    return Pipeline(
+        [*rare, expand, *composites, "symbol-dce", *groups, Resolve(), _CLEANUP if fuse else _SIMPLER]
+    )
 
 
 def _has_composites(symbols: Symbols) -> bool:

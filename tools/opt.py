@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mycc.dialects.errors import MyccError
 from mycc.lowering.sources import Source, parse_module, read_source, rename, split_source
+from mycc.lowering.trial import try_out
 from mycc.tools import flags, transforms
 from mycc.tools.expected import check_expected, collect_diagnostics
 from mycc.tools.files import write_output
@@ -82,6 +83,7 @@ def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str
             with instrumenting(shown):
                 module = transforms.transformed(piece, args.transforms, args.axis_size)
         else:
+            try_out(piece)
             module = parse_module(piece)
         pipeline.run(module, instrumentation=shown)
         if args.optimize:

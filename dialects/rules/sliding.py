@@ -15,7 +15,7 @@ from mycc.dialects.rules.convolution import dilated
 from mycc.dialects.rules.windows import Windows
 from mycc.dialects.types import element_type, shape_of, tensor
 
-__all__ = ["Sliding", "chosen", "placed"]
+__all__ = ["Sliding", "chosen", "placed", "prefixes"]
 
 Value: TypeAlias = ir.Value
 Dims = tuple[int, ...]
@@ -269,3 +269,19 @@ def placed(values: Value, winners: Value, shape: Dims) -> Value:
     zero = ops.full(tensor((math.prod(shape),), ops.element_of(values)), 0)
     windows = Windows((), (0,), (), (), (0,), len(shape_of(winners)))
     return ops.reshape(ops.scatter(zero, winners, values, windows.scatter(), ops.add), shape)
+
+
+def prefixes(
+    value: Value, axis: int, fold: Callable[[Value, Value], Value], neutral: object, reverse: bool = False
+) -> Value:
+    """The folds of all prefixes along an axis (from its end, if ``reverse``) as those of windows.
+
+    It is more work than in steps, but one operation whatever the size.
+    """
+    shape = shape_of(value)
+    ones = (1,) * len(shape)
+    sizes, padding = list(ones), [(0, 0)] * len(shape)
+    sizes[axis] = shape[axis]
+    padding[axis] = (0, shape[axis] - 1) if reverse else (shape[axis] - 1, 0)
+    start = ops.full(tensor((), ops.element_of(value)), neutral)
+    return Sliding(tuple(sizes), ones, tuple(padding), ones, ones).reduce([value], [start], fold)[0]

@@ -69,7 +69,9 @@ class custom_vjp:
         self.bwd: Rule | None = None
         self.jvp: Rule | None = None
 
-    def defvjp(self, fwd: Rule, bwd: Rule, symbolic_zeros: bool = False) -> None:
+    def defvjp(
+        self, fwd: Rule, bwd: Rule, symbolic_zeros: bool = False, optimize_remat: bool = False
+    ) -> None:
         """Give the rules.
 
         Args:
@@ -77,6 +79,7 @@ class custom_vjp:
             bwd: ``(*nondiff, residuals, cotangent) -> cotangents``, a tuple with one for each differentiable
                 argument, of its structure; None, in the place of a leaf or of a whole argument, is zero.
             symbolic_zeros: must be False; rules get arrays.
+            optimize_remat: has no effect: under `checkpoint` what ``fwd`` computes and nobody asks for is dropped anyway.
         """
         if symbolic_zeros:
             raise UnsupportedOperationError(

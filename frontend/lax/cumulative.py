@@ -9,14 +9,16 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
+from mycc.dialects.rules.sliding import prefixes
 from mycc.dialects.types import shape_of
 from mycc.differentiation import in_trace
+from mycc.dtypes import highest, lowest
 from mycc.function import building, name_of
 from mycc.lax.checks import axis_of, check_kind
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
-from mycc.trace import Frame
+from mycc.trace import Frame, for_all_sizes
 from mycc.types import ArrayLike, abstractify
 
 __all__ = ["associative_scan", "cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum"]
@@ -144,11 +146,19 @@ def _wrap(value: Value, aval: AbstractValue) -> Array:
 
 
 def _cumulative(
-    name: str, x: ArrayLike, axis: int, reverse: bool, kinds: str, fold: Callable[[Value, Value], Value]
+    name: str,
+    x: ArrayLike,
+    axis: int,
+    reverse: bool,
+    kinds: str,
+    fold: Callable[[Value, Value], Value],
+    initial: Callable[[Any], Any] | None = None,
 ) -> Array:
     value, aval = lift(x)
     check_kind(name, aval.dtype, kinds)
     d = axis_of(name, axis, len(aval.shape))
+    if initial is not None and for_all_sizes():
+        return wrap(prefixes(value, d, fold, initial(aval.dtype), reverse), aval)
     found = running(_turned([value], d, reverse), d, lambda a, b: [fold(a[0], b[0])])
     return wrap(_turned(found, d, reverse)[0], aval)
 
@@ -156,25 +166,25 @@ def _cumulative(
 @operation
 def cumsum(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
     """Running sums along a dimension; with ``reverse`` from its end."""
-    return _cumulative("cumsum", operand, axis, reverse, "fciu", ops.add)
+    return _cumulative("cumsum", operand, axis, reverse, "fciu", ops.add, lambda _: 0)
 
 
 @operation
 def cumprod(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
     """Running products along a dimension; with ``reverse`` from its end."""
-    return _cumulative("cumprod", operand, axis, reverse, "fciu", ops.mul)
+    return _cumulative("cumprod", operand, axis, reverse, "fciu", ops.mul, lambda _: 1)
 
 
 @operation
 def cummax(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
     """Running maxima along a dimension; with ``reverse`` from its end."""
-    return _cumulative("cummax", operand, axis, reverse, "fiub", ops.max_)
+    return _cumulative("cummax", operand, axis, reverse, "fiub", ops.max_, lowest)
 
 
 @operation
 def cummin(operand: ArrayLike, axis: int = 0, reverse: bool = False) -> Array:
     """Running minima along a dimension; with ``reverse`` from its end."""
-    return _cumulative("cummin", operand, axis, reverse, "fiub", ops.min_)
+    return _cumulative("cummin", operand, axis, reverse, "fiub", ops.min_, highest)
 
 
 @operation

@@ -11,12 +11,14 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.rules.sliding import prefixes
 from mycc.dialects.types import element_type, tensor
 from mycc.emit import convert
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.reductions import no_out, summed_dtype
 from mycc.numpy.support import BOOL, INT32, as_dtype, axis_of, inexact_dtype, is_inexact
 from mycc.source import user_line
+from mycc.trace import for_all_sizes
 from mycc.types import ArrayLike, DTypeLike, abstractify
 
 __all__ = [
@@ -106,7 +108,12 @@ def _cumulated(
         value = ops.select(ops.compare("NE", value, value), ops.full_like(value, neutral), value)
     target = as_dtype(dtype, INT32 if aval.dtype == BOOL else aval.dtype)
     value = convert(value, aval.dtype, target)
-    result = running(value, place, fold, neutral) if value.type.shape[place] > 1 and aval.size else value
+    if value.type.shape[place] < 2 or not aval.size:
+        result = value
+    elif for_all_sizes():
+        result = prefixes(value, place, fold, neutral)
+    else:
+        result = running(value, place, fold, neutral)
     return wrap(result, AbstractValue(shape, target))
 
 

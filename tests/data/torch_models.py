@@ -1,4 +1,4 @@
-"""Writes the modules beside this file: two small PyTorch models as torch-mlir exports them, with torch's gradients.
+"""Writes the modules beside this file: small PyTorch models as torch-mlir exports them, with torch's gradients.
 
     python tests/data/torch_models.py
 
@@ -51,6 +51,39 @@ class Convolution(nn.Module):
         return self.last(h.flatten(1))
 
 
+class Perceptron(nn.Module):
+    """Three linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(4, 8), nn.SiLU(), nn.Linear(8, 8), nn.LeakyReLU(), nn.Linear(8, 3), nn.LogSoftmax(-1)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From (batch, 4) to (batch, 3)."""
+        y: torch.Tensor = self.layers(x)
+        return y
+
+
+class Vision(nn.Module):
+    """A convolution with strides and a pooling, a layer norm, and attention between the places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+        self.norm = nn.LayerNorm(4)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """From (batch, 2, 8, 8) to (batch, 3)."""
+        h = nn.functional.avg_pool2d(torch.relu(self.convolution(x)), 2)
+        h = self.norm(h.flatten(2).transpose(1, 2))
+        h = h + self.attention(h, h, h, need_weights=False)[0]
+        return self.last(h.mean(1))
+
+
 def exported(model: nn.Module, shape: tuple[int, ...], seed: int) -> tuple[str, dict[str, Any]]:
     """The module of a model, and its values and gradient at a random input."""
     torch.manual_seed(seed)
@@ -64,11 +97,16 @@ def exported(model: nn.Module, shape: tuple[int, ...], seed: int) -> tuple[str, 
     return text, {name: value.detach().numpy() for name, value in arrays.items()}
 
 
-MODELS = {"attention": (Attention, (2, 3, 3)), "convolution": (Convolution, (2, 1, 4, 4))}
+MODELS: dict[str, tuple[type[nn.Module], tuple[int, ...]]] = {
+    "attention": (Attention, (2, 3, 3)),
+    "convolution": (Convolution, (2, 1, 4, 4)),
+    "perceptron": (Perceptron, (5, 4)),
+    "vision": (Vision, (2, 2, 8, 8)),
+}
 
 
 def main() -> None:
-    """Write both."""
+    """Write all."""
     for seed, (name, (model, shape)) in enumerate(MODELS.items()):
         torch.manual_seed(seed)
         text, arrays = exported(model(), shape, seed)

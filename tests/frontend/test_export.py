@@ -158,15 +158,6 @@ def test_versions() -> None:
         exported.serialize("77.0.0")
 
 
-def test_there_are_no_symbolic_sizes() -> None:
-    message = r"test_export\.py:\d+: sizes of shapes are whole numbers, got 'b': .* no symbolic dimensions"
-    with pytest.raises(TypeError, match=message):
-        mycc.ShapeDtypeStruct(("b", 3), "float32")
-    (b,) = jax.export.symbolic_shape("b")
-    with pytest.raises(TypeError, match=message.replace("'b'", "b")):
-        mycc.export(mnp.sin)(jax.ShapeDtypeStruct((b, 3), "float32"))
-
-
 @pytest.mark.parametrize("form", ["artifact", "text"])
 def test_derivative_rules_survive(form: str) -> None:
     @mycc.custom_jvp

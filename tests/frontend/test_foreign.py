@@ -52,7 +52,14 @@ def special(x: Any) -> Any:
     return jnp.sum(jax.scipy.special.erf(x) + jnp.arcsinh(x) + jax.lax.top_k(x, 2)[0].sum())
 
 
+def cnn(x: Any, w: Any) -> Any:
+    y = jax.nn.relu(jax.lax.conv_general_dilated(x, w, (1, 1), "SAME"))
+    pooled = jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+    return jnp.sum(pooled**2)
+
+
 MODELS = {
+    "cnn": (cnn, [normal(2, 3, 8, 8), normal(4, 3, 3, 3)]),
     "mlp": (mlp, [normal(4, 8), normal(8), normal(8, 3), normal(5, 4)]),
     "attention": (attention, [normal(2, 6, 2, 4), normal(2, 6, 2, 4), normal(2, 6, 2, 4)]),
     "special": (special, [normal(5)]),
@@ -119,17 +126,6 @@ def test_loop_reverse() -> None:
     fun, args = SCAN
     f = mycc.from_stablehlo(exported(fun, *args).mlir_module_serialized)
     close(mycc.grad(f, argnums=(0, 1))(*args), jax.grad(fun, argnums=(0, 1))(*args))
-
-
-def test_convolution_value() -> None:
-    def cnn(x: Any, w: Any) -> Any:
-        y = jax.lax.conv_general_dilated(x, w, (1, 1), "SAME")
-        return jax.lax.reduce_window(
-            jax.nn.relu(y), -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID"
-        )
-
-    args = [normal(2, 3, 8, 8), normal(4, 3, 3, 3)]
-    close(mycc.from_stablehlo(exported(cnn, *args).mlir_module_serialized)(*args), cnn(*args))
 
 
 def test_64_bits_and_several_results() -> None:

@@ -26,19 +26,9 @@ def check(f: Any, arrays: Any) -> None:
     np.testing.assert_allclose((np.asarray(tangent) * ct).sum(), arrays["dx"].sum(), **close)
 
 
-def test_attention() -> None:
-    check(mycc.from_stablehlo(DATA / "torch_attention.mlir"), np.load(DATA / "torch_attention.npz"))
-
-
-def test_convolution_value() -> None:
-    arrays = np.load(DATA / "torch_convolution.npz")
-    f = mycc.from_stablehlo(DATA / "torch_convolution.mlir")
-    np.testing.assert_allclose(f(arrays["x"]), arrays["y"], rtol=1e-5, atol=1e-5)
-
-
-# Strict: it says when convolution has its record, and then goes into the test above.
-def test_convolution() -> None:
-    check(mycc.from_stablehlo(DATA / "torch_convolution.mlir"), np.load(DATA / "torch_convolution.npz"))
+@pytest.mark.parametrize("name", ["attention", "convolution", "perceptron", "vision"])
+def test_gradients(name: str) -> None:
+    check(mycc.from_stablehlo(DATA / f"torch_{name}.mlir"), np.load(DATA / f"torch_{name}.npz"))
 
 
 @pytest.mark.parametrize("seed", range(2))

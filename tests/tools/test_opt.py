@@ -115,6 +115,23 @@ def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith(f"usage: mycc {command}".rstrip())
 
 
+@pytest.mark.parametrize("pipeline", ["--vmap", "--pass-pipeline=builtin.module(cse)", "--mlir-timing"])
+def test_what_mlir_crashes_on(pipeline: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one process: were it to crash, the test run would."""
+    text = (
+        "func.func @main(%x: tensor<4x16xf32>) -> tensor<16x4xf32> {\n"
+        '%0 = "stablehlo.all_to_all"(%x) {split_dimension = 1 : i64, concat_dimension = 0 : i64, split_count = 4 : i64, '
+        "replica_groups = dense<0> : tensor<0x2xi64>} : (tensor<4x16xf32>) -> tensor<16x4xf32>\n"
+        "return %0 : tensor<16x4xf32>\n}"
+    )
+    (tmp_path / "text.mlir").write_text(text)
+    (tmp_path / "damaged.mlirbc").write_bytes(b"ML\xefR" + bytes(range(40)))
+    for name in ("text.mlir", "damaged.mlirbc"):
+        assert main(["opt", str(tmp_path / name), pipeline]) == 1
+        printed = capsys.readouterr()
+        assert f"{name}:" in printed.err and "error: " in printed.err and not printed.out
+
+
 def test_split_input_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "x.mlir"
     source.write_text(f"{GOOD}// -----\n{GOOD}")

@@ -254,7 +254,7 @@ def matrix_rank(
 # ---- Determinants --------------------------------------------------------------------------------
 
 
-def _diagonal_and_sign(value: Value) -> tuple[Value, Value]:
+def diagonal_and_sign(value: Value) -> tuple[Value, Value]:
     """U's diagonal, and -1 to the number of row exchanges, in the matrices' dtype."""
     factors, pivots, _ = lu_values(value)
     rank = len(shape_of(pivots)) - 1
@@ -269,7 +269,11 @@ def _diagonal_and_sign(value: Value) -> tuple[Value, Value]:
 
 @operation
 def det(a: ArrayLike) -> Array:
-    """The determinants of square matrices (..., n, n); the derivative of a singular one with n > 3 is not finite."""
+    """The determinants of square matrices (..., n, n).
+
+    The derivative is the matrix of cofactors, of singular matrices as well; the second derivative of a singular one
+    with n > 3 is taken for zero.
+    """
 
     value = matrix("det", a, square=True)
     n = shape_of(value)[-1]
@@ -294,8 +298,10 @@ def det(a: ArrayLike) -> Array:
             multiply(at(0, k), minor((1, 2), c)) for k, c in ((0, (1, 2)), (1, (0, 2)), (2, (0, 1)))
         )
         return first - second + third
-    diagonal, sign = _diagonal_and_sign(value)
-    return multiply(prod(array(diagonal), -1), array(sign))
+    from mycc.numpy.linalg.determinants import det_of_factors
+
+    found: Array = det_of_factors(x)
+    return found
 
 
 @operation
@@ -311,6 +317,6 @@ def slogdet(a: ArrayLike, *, method: str | None = None) -> SlogdetResult:
     """
 
     value = matrix("slogdet", a, square=True)
-    diagonal, sign = _diagonal_and_sign(value)
+    diagonal, sign = diagonal_and_sign(value)
     d = array(diagonal)
     return SlogdetResult(multiply(prod(sign_of(d), -1), array(sign)), sum(log(abs(d)), -1))
