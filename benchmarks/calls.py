@@ -6,6 +6,7 @@ For each name of :data:`CALLS` that it reads on standard input, it prints the se
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,24 @@ __all__ = ["CALLS"]
 
 def chained(f: Framework) -> Callable[[], Any]:
     """A tiny function of arrays, each time of the result of the call before."""
+    return _chain(f, f.package.device_put(np.ones((), np.float32)))
+
+
+def spread(f: Framework) -> Callable[[], Any]:
+    """The same of arrays that lie on eight devices, an element on each."""
+    # Both make their devices when they are first asked for any.
+    if f.package.__name__ == "jax":
+        f.package.config.update("jax_num_cpu_devices", 8)
+    else:
+        os.environ["MYCC_NUM_CPU_DEVICES"] = "8"
+    sharding = f.package.sharding
+    mesh = sharding.Mesh(np.array(f.package.devices()[:8]), ("x",))
+    rows = sharding.NamedSharding(mesh, sharding.PartitionSpec("x"))
+    return _chain(f, f.package.device_put(np.ones(8, np.float32), rows))
+
+
+def _chain(f: Framework, one: Any) -> Callable[[], Any]:
     add = f.package.jit(lambda x, y: x + y)
-    one = f.package.device_put(np.ones((), np.float32))
 
     def chain() -> None:
         x = one
@@ -32,7 +49,7 @@ def chained(f: Framework) -> Callable[[], Any]:
     return chain
 
 
-CALLS = {"chained": chained}
+CALLS = {"chained": chained, "chained-on-8-devices": spread}
 
 
 def main(name: str) -> None:

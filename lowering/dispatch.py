@@ -137,9 +137,14 @@ def make_dispatcher(
     has_static = bool(static_argnums or static_argnames)
 
     def dispatch(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or _busy or several_devices:
+        if kwargs or _busy:
             return slow(args, kwargs)
         data = [x._data for x in args if type(x) is handle]
+        if several_devices:
+            if len(data) != len(args):
+                return slow(args, kwargs)
+            run = lookup(tuple([(impl.aval, impl._sharding, impl._committed) for impl in data]))
+            return slow(args, kwargs) if run is None else run(data)
         if len(data) == len(args):
             run = lookup(tuple([impl.aval for impl in data]))
             return slow(args, kwargs) if run is None else run(data)
@@ -153,8 +158,8 @@ def make_dispatcher(
 class _Table:
     """Signatures of one function and what they were compiled to.
 
-    ``flat`` answers for calls whose arguments are all handles, by their abstract values alone; ``entries``
-    answers for all calls.
+    ``flat`` answers for calls whose arguments are all handles, by their abstract values alone, and where they are if the
+    process has several devices; ``entries`` answers for all calls.
     """
 
     def __init__(
@@ -176,7 +181,7 @@ class _Table:
         self.line = line
         self.static_argnums = static_argnums
         self.static_argnames = static_argnames
-        self.flat: dict[tuple[AbstractValue, ...], Callable[[list[Any]], Any]] = {}
+        self.flat: dict[tuple[Any, ...], Callable[[list[Any]], Any]] = {}
         self.entries: dict[Hashable, tuple[Callable[[list[Any]], Any], Executable]] = {}
         self.lock = threading.Lock()
         self.pending: dict[Hashable, threading.RLock] = {}
@@ -211,9 +216,32 @@ class _Table:
             described += [_place_of(value) for value in values]
         key = (tree, static, _state.context, checks.mode(), tuple(described))
         run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
-        if on_host or several_devices:
-            values = self._place(values, described, executable)
-        return run(values)
+        if not on_host and not several_devices:
+            return run(values)
+        placed = self._place(values, described, executable)
+        if several_devices and self._is_flat(args, kwargs) and all(type(arg) is handle for arg in args):
+            self._remember(values, placed, described, run, executable)
+        return run(placed)
+
+    def _remember(
+        self,
+        values: list[Any],
+        placed: list[Any],
+        described: list[Any],
+        run: Callable[[list[Any]], Any],
+        executable: Executable,
+    ) -> None:
+        """Lets later calls with handles in the same places through at once."""
+        stays = all(value is there for value, there in zip(values, placed, strict=True))
+
+        def moving(data: list[Any]) -> Any:
+            return run(self._place(data, described, executable))
+
+        with self.lock:
+            if len(self.flat) >= _CAPACITY:
+                self.flat.pop(next(iter(self.flat)))
+            key = tuple([(impl.aval, impl._sharding, impl._committed) for impl in values])
+            self.flat[key] = run if stays else moving
 
     def call_mixed(self, args: tuple[Any, ...]) -> Any:
         """A call with positional arguments only, some of them host data; at rest, on one device."""
@@ -309,7 +337,7 @@ class _Table:
                 if len(self.entries) >= _CAPACITY:
                     self.entries.pop(next(iter(self.entries)))
                 self.entries[key] = entry
-                if self._is_flat(args, kwargs):
+                if not several_devices and self._is_flat(args, kwargs):
                     if len(self.flat) >= _CAPACITY:
                         self.flat.pop(next(iter(self.flat)))
                     avals = (self._described(arg) for arg in args)
@@ -323,7 +351,6 @@ class _Table:
             or self.static_argnames
             or _state.context is not None
             or checks.mode() is not None
-            or several_devices
         ):
             return False
         return all(type(arg) is self.handle or buffers.host_abstract(arg) is not None for arg in args)
