@@ -18,7 +18,7 @@ from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, checks, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.devices import several_devices
-from mycc.lowering.executable import Executable, explained
+from mycc.lowering.executable import Executable, explained, is_gone
 from mycc.lowering.pytrees import dispatch_registry
 from mycc.lowering.spread import put_spread, reshard
 
@@ -303,6 +303,9 @@ class _Table:
         )
 
     def _place(self, values: list[Any], described: list[Any], executable: Executable) -> list[Any]:
+        if any(map(is_gone, values)):
+            error = pjrt.XlaRuntimeError("an argument was deleted or donated")
+            raise explained(error, values, self.line) from error
         device = executable.devices[0]
         if executable.layout is not None:
             return [
@@ -374,7 +377,7 @@ def _runner(compiled: Compiled, handle: type[Any], line: Callable[[], str]) -> C
     executable, hidden, kept = compiled.executable, compiled.hidden, compiled.kept
     if not executable.is_plain:
         return _careful_runner(compiled, handle, line)
-    execute = executable.loaded.execute_sharded
+    execute = executable.execute_sharded
     handlers = executable.handlers
     unflatten = compiled.out_tree.unflatten
     new: Any = handle

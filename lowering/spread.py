@@ -56,7 +56,12 @@ def from_shards(aval: AbstractValue, sharding: Any, parts: Sequence[Any], device
 
 
 def shards(impl: Any) -> list[tuple[Any, tuple[slice, ...], Any]]:
-    """For each device of this process: the device, which part of the array it holds, and that part as a buffer."""
+    """For each device of this process: the device, which part of the array it holds, and that part as a buffer.
+
+    Raises:
+        ValueError: the buffer was deleted or donated.
+    """
+    buffers.require_data(impl)
     aval, sharding = buffers.abstract(impl), impl._sharding
     if not is_spread(impl):
         return [(buffers.device_of(impl), (slice(None),) * aval.ndim, impl)]
@@ -102,7 +107,9 @@ def reshard(impl: Any, sharding: Any) -> Any:
 
     Raises:
         ShardingError: a dimension does not divide.
+        ValueError: the buffer was deleted or donated.
     """
+    buffers.require_data(impl)
     aval, old = buffers.abstract(impl), impl._sharding
     index_map(sharding, aval.shape)
     if old == sharding or (is_spread(impl) and sharding.is_equivalent_to(old, aval.ndim)):
