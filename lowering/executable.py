@@ -19,7 +19,7 @@ from mycc.lowering.checks import Checks
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.settings import DEFAULTS, CompileSettings, xla_options
 from mycc.lowering.shardings import Layout, TiledSharding, device_list
-from mycc.lowering.spread import reshard
+from mycc.lowering.spread import donates_twice, reshard
 
 __all__ = ["Executable", "deserialize", "explained", "is_gone"]
 
@@ -67,9 +67,10 @@ class Executable:
         functions: Sequence[callbacks.HostFunction] = (),
         checks: Checks | None = None,
         layout: Layout | None = None,
+        donated: Sequence[int] = (),
     ) -> None:
         self.loaded = loaded
-        self.execute_sharded = loaded.execute_sharded if len(devices) == 1 else _guarded(loaded)
+        self.execute_sharded = loaded.execute_sharded if len(devices) == 1 else _guarded(loaded, donated)
         self.in_avals = list(in_avals)
         self.out_avals = list(out_avals)
         self.devices = tuple(devices)
@@ -220,14 +221,16 @@ class Executable:
         return _MAGIC + struct.pack("<Q", len(text)) + text + payload
 
 
-def _guarded(loaded: Any) -> Callable[..., Any]:
-    """Runs a program on several devices. The runtime crashes on arguments that are gone."""
+def _guarded(loaded: Any, donated: Sequence[int]) -> Callable[..., Any]:
+    """Runs a program on several devices. The runtime crashes on arguments that are gone, or donated and passed twice."""
     execute = loaded.execute_sharded
 
     def run(arguments: Sequence[Any], **options: Any) -> Any:
         for impl in arguments:
             if impl.is_deleted():
-                _refuse_gone(arguments)
+                raise pjrt.XlaRuntimeError("an argument was deleted or donated")
+        if donated and donates_twice(arguments, donated):
+            raise pjrt.XlaRuntimeError("an argument is donated in the same call")
         return execute(arguments, **options)
 
     return run

@@ -144,6 +144,17 @@ def test_what_is_gone_is_refused(mesh: Mesh, x: Matrix) -> None:
     twice = mycc.device_put(x, NamedSharding(mesh, P("x")))
     with pytest.raises(mycc.MyccError, match=r"test_placement.py:\d+: an argument is donated .* second time"):
         mycc.jit(lambda a, b: a + b, donate_argnums=0)(twice, twice)
+    # The same memory under another name of its sharding.
+    renamed = mycc.device_put(twice, NamedSharding(mesh, P("x", None)))
+    for f in (
+        mycc.jit(lambda a, b: a + b, donate_argnums=1),
+        mycc.jit(lambda a, b: a + b, donate_argnums=1, in_shardings=NamedSharding(mesh, P("x", None))),
+    ):
+        with pytest.raises(mycc.MyccError, match="second time"):
+            f(twice, renamed)
+        with pytest.raises(mycc.MyccError, match="second time"):
+            f(twice, twice)
+    np.testing.assert_array_equal(mycc.jit(lambda a, b: a + b, donate_argnums=0)(twice + 0, renamed), 2 * x)
 
 
 def test_counts() -> None:
