@@ -7,6 +7,7 @@ those with 150 leaves): of tiny arguments of each kind, with results that nobody
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -97,6 +98,21 @@ def donated(f: Framework) -> Action:
     return action
 
 
+def spread(f: Framework) -> Action:
+    """Two arrays that lie on eight devices, an element on each."""
+    # Both make their devices when they are first asked for any.
+    if f.name == "jax":
+        f.package.config.update("jax_num_cpu_devices", 8)
+    else:
+        os.environ["MYCC_NUM_CPU_DEVICES"] = "8"
+    sharding = f.package.sharding
+    mesh = sharding.Mesh(np.array(f.package.devices()[:8]), ("x",))
+    rows = sharding.NamedSharding(mesh, sharding.PartitionSpec("x"))
+    one = f.package.device_put(np.ones(8, np.float32), rows)
+    add = f.package.jit(lambda x, y: x + y)
+    return _repeat(f.package, lambda x: add(x, one), one)
+
+
 CALLS = {
     "chained": arrays,
     "numpy": numpy_argument,
@@ -105,6 +121,7 @@ CALLS = {
     "static": static,
     "keyword": keyword,
     "donated": donated,
+    "on-8-devices": spread,
 }
 
 

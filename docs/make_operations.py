@@ -32,7 +32,7 @@ TESTS = {
     "indexing": "test_indexing",
     "lapack": "test_linalg, test_foreign_linalg",
     "loops": "frontend/test_loop_derivatives.py, passes/autodiff/loops.mlir",
-    "manual": "passes/autodiff/manual.mlir, passes/groups, devices/test_shard_map.py",
+    "manual": "passes/autodiff/manual.mlir, passes/groups, devices/test_shard_map.py, devices/test_partial_manual.py",
     "named": "frontend/test_named_axes.py, devices/test_shard_map.py",
     "normalization": "test_normalization",
     "parts": "test_elementwise",
@@ -75,7 +75,6 @@ DIFFERENT = {
 """Forward, reverse and batch, where they are not what the kind says."""
 
 NOTES = {
-    "sdy.manual_computation": "over all axes of its mesh",
     "chlo.broadcast_polygamma": "an error by the order",
     "chlo.broadcast_zeta": "an error by the first operand",
     "chlo.polygamma": "an error by the order",

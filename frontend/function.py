@@ -14,6 +14,7 @@ from mycc.dialects import ops, transform
 from mycc.dialects.mlir import ir
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.shardings import Mesh
 from mycc.source import user_line, user_location
 from mycc.trace import Frame, Tracer
 from mycc.types import abstractify, float0
@@ -75,6 +76,7 @@ def trace_function(
     *,
     kind: str,
     axes: dict[str, int] | None = None,
+    mesh: Mesh | None = None,
     operands: Sequence[Tracer | None] = (),
 ) -> Callee:
     """Trace ``fun`` from a list of fresh tracers to a pytree of results, as a private function.
@@ -84,7 +86,7 @@ def trace_function(
     Raises:
         TypeError: a result is no array.
     """
-    frame = Frame(parent.trace, name, avals, parent, kind, axes)
+    frame = Frame(parent.trace, name, avals, parent, kind, axes, mesh)
     frame.operands = list(operands)
     explicit = list(frame.arguments)
     try:

@@ -240,7 +240,7 @@ class _Jit:
         args: Args,
         kwargs: Kwargs,
     ) -> Callee:
-        key = (self, avals, tree, static, tuple(frame.axes.items()))
+        key = (self, avals, tree, static, tuple(frame.axes.items()), frame.mesh, frame.manual)
         try:
             found: Callee | None = frame.trace.calls.get(key)
         except TypeError as error:

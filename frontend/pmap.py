@@ -16,7 +16,7 @@ from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.devices import devices as all_devices
 from mycc.lowering.shardings import Mesh
-from mycc.shard_map import over_mesh, placed
+from mycc.shard_map import Region, check_nesting, over_mesh, placed
 from mycc.source import user_line
 from mycc.trace import current
 from mycc.types import abstractify
@@ -89,6 +89,7 @@ def pmap(
         mesh = _mesh(name, axis, leaves, flat, devices)
         ins = [_spec(axis, abstractify(x).ndim, a) for x, a in zip(leaves, flat, strict=True)]
         frame = current()
+        check_nesting(name, frame, mesh, (axis,))
         if frame is None:
             placed_args, placed_kwargs = tree.unflatten(placed(mesh, leaves, ins))
             rest = iter(placed_args)
@@ -107,7 +108,7 @@ def pmap(
         def outs(callee: Callee) -> list[Spec]:
             return [_spec(axis, aval.ndim, a) for aval, a in zip(callee.out_avals, found[-1], strict=True)]
 
-        return over_mesh(frame, name, function, mesh, leaves, ins, outs, check=False)
+        return over_mesh(frame, name, function, Region(mesh, mesh.shape), leaves, ins, outs, check=False)
 
     functools.update_wrapper(mapped, fun)
     compiled = jit(mapped, static_argnums=static, donate_argnums=donate_argnums)

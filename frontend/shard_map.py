@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mycc.array import Array
 from mycc.device import device_put
-from mycc.dialects.errors import ShardingError, TreeError, UnsupportedOperationError
+from mycc.dialects.errors import ShardingError, TreeError
 from mycc.dialects.manual import Manual, Spec
 from mycc.dialects.shardy import mesh_symbol
 from mycc.function import Callee, building, name_of, trace_function
@@ -21,15 +22,16 @@ from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
 from mycc.types import abstractify
 
-__all__ = ["over_mesh", "placed", "shard_map"]
+__all__ = ["Region", "check_nesting", "over_mesh", "placed", "shard_map"]
 
 
 def shard_map(
     f: Callable[..., Any] | None = None,
     *,
-    mesh: Mesh,
+    mesh: Mesh | None = None,
     in_specs: Any,
     out_specs: Any,
+    axis_names: Collection[str] = (),
     check_vma: bool = True,
 ) -> Callable[..., Any]:
     """Map a function over the parts of arrays that the devices of a mesh hold.
@@ -38,20 +40,26 @@ def shard_map(
     split as its spec says, and replicated over the axes that this does not name. Results are put together the same way;
     over axes that an out-spec does not name all devices must return the same.
 
+    With ``axis_names`` the function is mapped along some axes only. What a device then sees as its part may itself be
+    spread over the other axes, as XLA's partitioner, `mycc.lax.with_sharding_constraint`, or a `shard_map` inside says.
+
     Args:
         f: a function of pytrees of arrays, by position.
-        mesh: the devices.
+        mesh: the devices; default, inside of another `shard_map`: those of that one.
         in_specs: a `PartitionSpec` for all arguments, or a tuple with one, or a pytree of them whose structure is a
             prefix of the argument's, for each.
         out_specs: the same for the results.
+        axis_names: the axes to map along, which specs may name; default: all those of the mesh that no `shard_map`
+            around has mapped.
         check_vma: refuse results that may differ over an axis that their out-spec does not name.
 
     Returns:
         A function of whole arrays, which can be differentiated, batched, and compiled. Without ``f``, a decorator.
 
     Raises:
-        ShardingError: (the returned function) a spec names no axis of the mesh, a dimension does not divide, or a
-            result is not seen to be the same on all devices where its out-spec says so.
+        ShardingError: a name is no axis of the mesh; (the returned function) a spec names no axis to map along, a
+            dimension does not divide, a result is not seen to be the same on all devices where its out-spec says so,
+            or a `shard_map` around is over another mesh, or over one of these axes.
         TreeError: (the returned function) specs do not match what they are for.
 
     Example:
@@ -64,35 +72,111 @@ def shard_map(
     """
     if f is None:
         return functools.partial(
-            shard_map, mesh=mesh, in_specs=in_specs, out_specs=out_specs, check_vma=check_vma
+            shard_map,
+            mesh=mesh,
+            in_specs=in_specs,
+            out_specs=out_specs,
+            axis_names=axis_names,
+            check_vma=check_vma,
         )
     if not callable(f):
         raise TypeError(f"{user_line()}: shard_map takes a function, got {type(f).__name__}")
-    if not isinstance(mesh, Mesh):
+    if not isinstance(mesh, Mesh) and mesh is not None:
         raise TypeError(f"{user_line()}: shard_map takes a Mesh, got {mesh!r}")
+    wanted = {axis_names} if isinstance(axis_names, str) else set(axis_names)
+    if mesh is not None:
+        _check_names(mesh, wanted)
+    name = name_of(f)
 
     def mapped(*args: Any) -> Any:
-        name = name_of(f)
+        frame = current()
+        region = _region(name, frame, mesh, wanted)
         leaves, tree = pytrees.flatten(args)
         wholes = [abstractify(leaf) for leaf in leaves]
-        ins = _specs(name, mesh, "in_specs", in_specs, args, wholes)
+        ins = _specs(name, region, "in_specs", in_specs, args, wholes)
         for whole, spec in zip(wholes, ins, strict=True):
-            part_of(name, mesh, whole, spec)
-        frame = current()
+            part_of(name, region.mesh, whole, spec)
         if frame is None:
-            return compiled(*tree.unflatten(placed(mesh, leaves, ins)))
+            return compiled(*tree.unflatten(placed(region.mesh, leaves, ins)))
 
         def outs(callee: Callee) -> list[Spec]:
             results = callee.out_tree.unflatten(list(callee.out_avals))
-            return _specs(name, mesh, "out_specs", out_specs, results, callee.out_avals)
+            return _specs(name, region, "out_specs", out_specs, results, callee.out_avals)
 
         return over_mesh(
-            frame, name, lambda parts: f(*tree.unflatten(parts)), mesh, leaves, ins, outs, check_vma
+            frame, name, lambda parts: f(*tree.unflatten(parts)), region, leaves, ins, outs, check_vma
         )
 
     functools.update_wrapper(mapped, f)
     compiled = jit(mapped)
     return mapped
+
+
+@dataclass(frozen=True)
+class Region:
+    """What a function is mapped over.
+
+    Args:
+        mesh: the devices.
+        axes: the size of each axis that it is mapped along, in the mesh's order.
+    """
+
+    mesh: Mesh
+    axes: Mapping[str, int]
+
+
+def _check_names(mesh: Mesh, wanted: set[str]) -> None:
+    unknown = sorted(name for name in wanted if name not in mesh.shape)
+    if unknown:
+        raise ShardingError(
+            f"{user_line()}: axis_names of shard_map name {unknown[0]!r}, which is no axis of {mesh}; its axes are "
+            f"{', '.join(mesh.axis_names)}"
+        )
+
+
+def _region(name: str, frame: Frame | None, mesh: Mesh | None, wanted: set[str]) -> Region:
+    """What to map over, from what was asked for and what is mapped already."""
+    around = None if frame is None else frame.mesh
+    taken = frozenset[str]() if frame is None else frame.manual
+    chosen = around if mesh is None else mesh
+    if chosen is None:
+        raise TypeError(
+            f"{user_line()}: shard_map of {name} got no mesh, and there is no shard_map around that has one"
+        )
+    if mesh is None:
+        _check_names(chosen, wanted)
+    check_nesting(name, frame, chosen, wanted & taken)
+    axes = {a: n for a, n in chosen.shape.items() if (a in wanted if wanted else a not in taken)}
+    if not axes:
+        check_nesting(name, frame, chosen, taken)
+    return Region(chosen, axes)
+
+
+def check_nesting(name: str, frame: Frame | None, mesh: Mesh, twice: Collection[str]) -> None:
+    """Refuse to map over devices once more.
+
+    Args:
+        name: the user's function, for messages.
+        frame: where.
+        mesh: the devices.
+        twice: axes of the mesh that are mapped already.
+    """
+    if frame is None or frame.mesh is None:
+        return
+    around = frame
+    while around.kind != "manual" and around.parent is not None:
+        around = around.parent
+    where = f"{user_line()}: {name} is mapped over {mesh} inside of {around.name} (begun at {around.line}), which is "
+    if mesh != frame.mesh:
+        raise ShardingError(
+            f"{where}mapped over {frame.mesh} already; name all axes in one mesh, and map along some of them with the "
+            "axis_names of each shard_map, or use vmap inside"
+        )
+    if twice:
+        raise ShardingError(
+            f"{where}mapped along {', '.join(sorted(twice))} already; give each shard_map axes of its own with axis_names, or "
+            "use vmap inside"
+        )
 
 
 def placed(mesh: Mesh, leaves: Sequence[Any], ins: Sequence[Spec]) -> list[Any]:
@@ -107,7 +191,7 @@ def over_mesh(
     frame: Frame,
     name: str,
     function: Callable[[list[Any]], Any],
-    mesh: Mesh,
+    region: Region,
     leaves: Sequence[Any],
     ins: Sequence[Spec],
     outs: Callable[[Callee], list[Spec]],
@@ -119,32 +203,26 @@ def over_mesh(
         frame: where.
         name: the user's function, for messages.
         function: from the parts of the leaves to a pytree of parts.
-        mesh: the devices.
+        region: the devices, and the axes to map along.
         leaves: whole arrays.
         ins: how each is split.
         outs: gives how each result is, once they are known.
         check: whether results are to be seen to be the same over the axes that they are replicated over.
     """
-    around: Frame | None = frame
-    while around is not None:
-        if around.kind == "manual":
-            raise UnsupportedOperationError(
-                f"{user_line()}: {name} is mapped over devices inside of {around.name}, which is so already; name all axes in "
-                "one mesh and map once, or use vmap inside"
-            )
-        around = around.parent
     wholes = [abstractify(leaf) for leaf in leaves]
+    mesh, axes = region.mesh, dict(region.axes)
     parts = [part_of(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
-    callee = trace_function(frame, function, name, parts, kind="manual", axes=dict(mesh.shape))
+    callee = trace_function(frame, function, name, parts, kind="manual", axes=axes, mesh=mesh)
     trace, out_specs = frame.trace, outs(callee)
     if check:
-        _check_same(name, mesh, trace.module, callee, ins, out_specs)
+        _check_same(name, axes, trace.module, callee, ins, out_specs)
     trace.meshes[mesh] = None
     with building(frame):
         operands = callee.operands(frame, [frame.lift(x, a) for x, a in zip(leaves, wholes, strict=True)])
         everywhere = [((),) * len(v.type.shape) for v in operands[len(leaves) :]]
         symbol = mesh_symbol(trace.module, list(mesh.shape.items()), trace.names)
-        operation = Manual(symbol, dict(mesh.shape), (*ins, *everywhere), tuple(out_specs))
+        partial = len(axes) < len(mesh.shape)
+        operation = Manual(symbol, axes, (*ins, *everywhere), tuple(out_specs), partial)
         results = operation.build(callee.function.symbol, operands, callee.function.results)
     frame.effects |= callee.function.effects
     made = [
@@ -155,15 +233,18 @@ def over_mesh(
 
 
 def _check_same(
-    name: str, mesh: Mesh, module: Any, callee: Callee, ins: Sequence[Spec], outs: Sequence[Spec]
+    name: str,
+    sizes: Mapping[str, int],
+    module: Any,
+    callee: Callee,
+    ins: Sequence[Spec],
+    outs: Sequence[Spec],
 ) -> None:
     """Refuse results that may differ over an axis that they are replicated over."""
     given = [frozenset(axis for axes in spec for axis in axes) for spec in ins]
     found = varying(module, callee.function.symbol, [*given, *[frozenset[str]()] * len(callee.captured)])
     for i, (axes, spec, aval) in enumerate(zip(found, outs, callee.out_avals, strict=True)):
-        wrong = [
-            a for a in mesh.axis_names if a in axes and mesh.shape[a] > 1 and all(a not in s for s in spec)
-        ]
+        wrong = [a for a, n in sizes.items() if a in axes and n > 1 and all(a not in s for s in spec)]
         if wrong:
             raise ShardingError(
                 f"{user_line()}: shard_map of {name}: result leaf {i}, parts {aval}, may differ over {', '.join(wrong)}, which "
@@ -172,7 +253,7 @@ def _check_same(
             )
 
 
-def _specs(name: str, mesh: Mesh, what: str, specs: Any, values: Any, avals: Any) -> list[Spec]:
+def _specs(name: str, region: Region, what: str, specs: Any, values: Any, avals: Any) -> list[Spec]:
     """The axes of each dimension of each leaf."""
     from mycc.tree import broadcast
 
@@ -180,18 +261,20 @@ def _specs(name: str, mesh: Mesh, what: str, specs: Any, values: Any, avals: Any
         spread = broadcast(specs, values, is_leaf=lambda s: isinstance(s, PartitionSpec))
     except TreeError as error:
         raise TreeError(f"{user_line()}: shard_map of {name}: {what} do not match: {error}") from None
-    found = []
+    mesh, found = region.mesh, []
     flat = pytrees.flatten(spread, lambda s: isinstance(s, PartitionSpec))[0]
     for spec, aval in zip(flat, avals, strict=True):
         if not isinstance(spec, PartitionSpec):
             raise TypeError(f"{user_line()}: shard_map of {name}: {what} hold PartitionSpecs, got {spec!r}")
         used = [axis for axes in spec.axes(aval.ndim) for axis in axes]
-        wrong = [axis for axis in used if axis not in mesh.shape or used.count(axis) > 1]
+        wrong = [axis for axis in used if axis not in region.axes or used.count(axis) > 1]
         if wrong or len(spec) > aval.ndim:
             reason = (
                 f"has {len(spec)} entries, for {aval}"
                 if not wrong
                 else f"names {wrong[0]!r} twice"
+                if wrong[0] in region.axes
+                else f"names {wrong[0]!r}, along which this shard_map does not map (it maps along {', '.join(region.axes)})"
                 if wrong[0] in mesh.shape
                 else f"names {wrong[0]!r}, which is no axis of {mesh}"
             )

@@ -134,8 +134,9 @@ class Frame:
         name: the user's name of the function.
         avals: what is known of its explicit arguments.
         parent: the frame around it.
-        kind: ``jit``, ``grad`` (values can be asked for if they can in the parent), or ``vmap``.
-        concrete: for an eager root, the arrays behind the arguments.
+        kind: ``jit``, ``grad`` (values can be asked for if they can in the parent), ``vmap``, or ``manual``.
+        axes: the names that it binds, and their sizes.
+        mesh: the devices that it is mapped over, along these axes.
     """
 
     def __init__(
@@ -146,6 +147,7 @@ class Frame:
         parent: Frame | None = None,
         kind: str = "jit",
         axes: dict[str, int] | None = None,
+        mesh: Mesh | None = None,
     ) -> None:
         self.trace = trace
         self.parent = parent
@@ -154,6 +156,11 @@ class Frame:
         self.line = user_line()
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.axes: dict[str, int] = (parent.axes if parent is not None else {}) | (axes or {})
+        around = (None, frozenset[str]()) if parent is None else (parent.mesh, parent.manual)
+        self.mesh: Mesh | None = around[0] if mesh is None else mesh
+        """The devices that this function, or one around it, is mapped over."""
+        self.manual: frozenset[str] = around[1] if mesh is None else around[1] | frozenset(axes or ())
+        """The axes of the mesh along which a device sees its own part."""
         self.inside = False
         """Whether an array function of mycc is building operations, so that inner ones keep its location."""
         self.alive = True

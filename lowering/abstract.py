@@ -7,11 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-<<<<<<< HEAD
-__all__ = ["AbstractValue", "known"]
-=======
-__all__ = ["AbstractValue", "described"]
->>>>>>> h-modules
+__all__ = ["AbstractValue", "described", "known"]
 
 _SHORT = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "float64": "f64"}
 _SHORT |= {"bool": "bool", "complex64": "c64", "complex128": "c128"}
@@ -87,17 +83,16 @@ class AbstractValue:
         return f"AbstractValue({self.shape}, {self.dtype.name}{weak})"
 
 
-<<<<<<< HEAD
 def known(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AbstractValue | None:
     """The abstract value of an array that is not weakly typed, if there was one before: twice as fast as making it."""
     return _interned.get((shape, dtype, False))
-=======
+
+
 def described(shape: Sequence[Any], dtype: np.dtype[Any]) -> str:
     """Shape and dtype as in ``f32[2,3]``."""
     name = dtype.name
     short = _SHORT.get(name) or name.replace("uint", "u").replace("int", "i").replace("float8_", "f8")
     return f"{short}[{','.join(map(str, shape))}]"
->>>>>>> h-modules
 
 
 _interned: dict[tuple[Any, Any, bool], AbstractValue] = {}

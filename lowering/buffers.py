@@ -31,6 +31,7 @@ __all__ = [
     "put_as",
     "put_at_once",
     "put_shared",
+    "require_data",
     "to_numpy",
 ]
 
@@ -171,6 +172,16 @@ def abstract(impl: Any) -> AbstractValue:
     return AbstractValue(tuple(aval.shape), aval.dtype, bool(aval.weak_type))
 
 
+def require_data(impl: Any) -> None:
+    """Refuse a buffer that is gone: the runtime would not, for one that lay on several devices.
+
+    Raises:
+        ValueError: it was deleted or donated.
+    """
+    if impl.is_deleted():
+        raise ValueError("the array was deleted or donated to a computation and has no data any more")
+
+
 def to_numpy(impl: Any) -> np.ndarray[Any, Any]:
     """The data of a buffer, once it is there: on the CPU a read-only view of it, elsewhere a copy.
 
@@ -181,8 +192,7 @@ def to_numpy(impl: Any) -> np.ndarray[Any, Any]:
         XlaRuntimeError: the computation that was to fill it failed.
     """
     park_if_leaving()
-    if impl.is_deleted():
-        raise ValueError("the array was deleted or donated to a computation and has no data any more")
+    require_data(impl)
     if type(impl._sharding) is not pjrt.SingleDeviceSharding:
         from mycc.lowering.spread import assembled
 
@@ -245,12 +255,17 @@ def device_of(impl: Any) -> Any:
 
 
 def copy_to_device(impl: Any, device: Any, *, always: bool = False) -> Any:
-    """The buffer on another device; the same buffer if it is there already, unless ``always``."""
+    """The buffer on another device; the same buffer if it is there already, unless ``always``.
+
+    Raises:
+        ValueError: it was deleted or donated, and is to be moved.
+    """
     sharding = sharding_of(device)
     held_by = impl._sharding._internal_device_list
     source = held_by[0]
     if len(held_by) == 1 and source is device and not always:
         return impl
+    require_data(impl)
     if len(held_by) == 1 and source.client is device.client:
         semantics = pjrt.ArrayCopySemantics.ALWAYS_COPY
         return pjrt.batched_copy([impl], [sharding._internal_device_list], [sharding], [semantics])[0]

@@ -87,7 +87,7 @@ def compile_module(
         out_avals = [*out_avals, found[-1]]
     functions = () if prepared is None else prepared.functions
     return Executable(
-        loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks, layout
+        loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks, layout, donated
     )
 
 

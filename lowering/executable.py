@@ -19,9 +19,9 @@ from mycc.lowering.checks import Checks
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.settings import DEFAULTS, CompileSettings, xla_options
 from mycc.lowering.shardings import Layout, TiledSharding, device_list
-from mycc.lowering.spread import reshard
+from mycc.lowering.spread import donates_twice, reshard
 
-__all__ = ["Executable", "deserialize", "explained"]
+__all__ = ["Executable", "deserialize", "explained", "is_gone"]
 
 
 class Executable:
@@ -29,6 +29,7 @@ class Executable:
 
     Attributes:
         loaded: jaxlib's LoadedExecutable.
+        execute_sharded: its method, which refuses arguments that are gone.
         in_avals: shapes and dtypes of the arguments.
         out_avals: shapes, dtypes and weak types of the results.
         devices: where it runs.
@@ -43,6 +44,7 @@ class Executable:
         "_module",
         "checks",
         "devices",
+        "execute_sharded",
         "functions",
         "handlers",
         "in_avals",
@@ -65,8 +67,10 @@ class Executable:
         functions: Sequence[callbacks.HostFunction] = (),
         checks: Checks | None = None,
         layout: Layout | None = None,
+        donated: Sequence[int] = (),
     ) -> None:
         self.loaded = loaded
+        self.execute_sharded = loaded.execute_sharded if len(devices) == 1 else _guarded(loaded, donated)
         self.in_avals = list(in_avals)
         self.out_avals = list(out_avals)
         self.devices = tuple(devices)
@@ -109,10 +113,10 @@ class Executable:
         park_if_leaving()
         results: list[Any]
         if not self.functions:
-            results = self.loaded.execute_sharded(arguments).consume_with_handlers(self.handlers)
+            results = self.execute_sharded(arguments).consume_with_handlers(self.handlers)
         else:
             with callbacks.running():
-                execution = self.loaded.execute_sharded(arguments, with_tokens=True)
+                execution = self.execute_sharded(arguments, with_tokens=True)
                 end = execution.consume_token()
                 results = execution.consume_with_handlers(self.handlers)
                 end.block_until_ready()
@@ -138,8 +142,10 @@ class Executable:
             MyccError: an argument was deleted or donated.
             CallbackError: a Python function that the program calls has raised an exception.
         """
-        data = self.place(arguments)
+        data = arguments
         try:
+            _refuse_gone(arguments)
+            data = self.place(arguments)
             return self.execute(data)
         except pjrt.XlaRuntimeError as error:
             raised = callbacks.failure(error, line) if self.functions else None
@@ -215,6 +221,21 @@ class Executable:
         return _MAGIC + struct.pack("<Q", len(text)) + text + payload
 
 
+def _guarded(loaded: Any, donated: Sequence[int]) -> Callable[..., Any]:
+    """Runs a program on several devices. The runtime crashes on arguments that are gone, or donated and passed twice."""
+    execute = loaded.execute_sharded
+
+    def run(arguments: Sequence[Any], **options: Any) -> Any:
+        for impl in arguments:
+            if impl.is_deleted():
+                raise pjrt.XlaRuntimeError("an argument was deleted or donated")
+        if donated and donates_twice(arguments, donated):
+            raise pjrt.XlaRuntimeError("an argument is donated in the same call")
+        return execute(arguments, **options)
+
+    return run
+
+
 _MAGIC = b"mycc-exe-1"
 
 
@@ -279,6 +300,16 @@ def _out_shardings(
     return [layout.result(hlo, aval.ndim) for hlo, aval in zip(found, out_avals, strict=True)]
 
 
+def _refuse_gone(arguments: Sequence[Any]) -> None:
+    if any(map(is_gone, arguments)):
+        raise pjrt.XlaRuntimeError("an argument was deleted or donated")
+
+
+def is_gone(x: Any) -> bool:
+    """Whether an argument, a buffer or host data, is a buffer that was deleted or donated."""
+    return isinstance(x, pjrt.ArrayImpl) and x.is_deleted()
+
+
 def explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) -> Exception:
     """The error to raise for a failed execution: about the argument that is gone, where one is.
 
@@ -292,7 +323,7 @@ def explained(error: Exception, data: Sequence[Any], line: Callable[[], str]) ->
             f"{line()}: an argument is donated (donate_argnums) and passed a second time in the same call; pass a "
             "copy of it, or do not donate it"
         )
-    gone = [position for position, impl in enumerate(data) if impl.is_deleted()]
+    gone = [position for position, impl in enumerate(data) if is_gone(impl)]
     if not gone:
         return error
     return MyccError(

@@ -300,6 +300,8 @@ class NamedSharding(Sharding):
         self.spec = spec
         super().__init__(mesh.device_list)
         self._key = (mesh.key, tuple(spec))
+        # Every call of a compiled function asks for it.
+        self._hash = hash(self._key)
 
     # -- what the runtime asks for --
 
@@ -315,7 +317,7 @@ class NamedSharding(Sharding):
         return isinstance(other, NamedSharding) and (self is other or self._key == other._key)
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"NamedSharding({self.mesh!r}, {self.spec!r})"

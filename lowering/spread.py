@@ -7,8 +7,10 @@ to call their shapes; these shards get their shapes from here.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.shardings import Layout, NamedSharding, index_map, pieces, shard_shape
 
-__all__ = ["assembled", "from_shards", "is_spread", "put_spread", "reshard", "shards"]
+__all__ = ["assembled", "donates_twice", "from_shards", "is_spread", "put_spread", "reshard", "shards"]
 
 
 def is_spread(impl: Any) -> bool:
@@ -56,7 +58,12 @@ def from_shards(aval: AbstractValue, sharding: Any, parts: Sequence[Any], device
 
 
 def shards(impl: Any) -> list[tuple[Any, tuple[slice, ...], Any]]:
-    """For each device of this process: the device, which part of the array it holds, and that part as a buffer."""
+    """For each device of this process: the device, which part of the array it holds, and that part as a buffer.
+
+    Raises:
+        ValueError: the buffer was deleted or donated.
+    """
+    buffers.require_data(impl)
     aval, sharding = buffers.abstract(impl), impl._sharding
     if not is_spread(impl):
         return [(buffers.device_of(impl), (slice(None),) * aval.ndim, impl)]
@@ -102,15 +109,33 @@ def reshard(impl: Any, sharding: Any) -> Any:
 
     Raises:
         ShardingError: a dimension does not divide.
+        ValueError: the buffer was deleted or donated.
     """
+    buffers.require_data(impl)
     aval, old = buffers.abstract(impl), impl._sharding
     index_map(sharding, aval.shape)
     if old == sharding or (is_spread(impl) and sharding.is_equivalent_to(old, aval.ndim)):
-        return impl._rewrap_with_aval_and_sharding(aval, sharding)
+        renamed = impl._rewrap_with_aval_and_sharding(aval, sharding)
+        _renamed[id(renamed)] = renamed
+        return renamed
     movable = isinstance(old, NamedSharding) and isinstance(sharding, NamedSharding)
     if movable and old._internal_device_list == sharding._internal_device_list:
         return _mover(aval, old, sharding).execute([impl])[0]
     return put_spread(buffers.to_numpy(impl), aval, sharding)
+
+
+# Buffers that share their memory with others, under another name for the same sharding.
+_renamed: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+
+def donates_twice(arguments: Sequence[Any], donated: Sequence[int]) -> bool:
+    """Whether a spread buffer that is donated is passed a second time: the runtime would crash."""
+    if len(arguments) == len(set(map(id, arguments))):
+        if not _renamed or not any(id(impl) in _renamed for impl in arguments):
+            return False
+    memory = [impl._arrays[0].unsafe_buffer_pointer() for impl in arguments]
+    times = Counter(memory)
+    return any(times[memory[i]] > 1 for i in donated)
 
 
 @functools.lru_cache(maxsize=1024)

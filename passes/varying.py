@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from mycc.dialects import transform
+from mycc.dialects import manual, transform
 from mycc.dialects.mlir import ir
-from mycc.passes.symbols import Symbols, callees, captures
+from mycc.dialects.transform import axis_name_of
+from mycc.passes.symbols import Symbols, callees, captures, operations
 
 __all__ = ["varying"]
 
@@ -19,6 +20,8 @@ Axes: TypeAlias = frozenset[str]
 
 _SAME = frozenset({"mycc.psum", "mycc.pmax", "mycc.pmin", "mycc.all_gather"})
 _DIFFERENT = frozenset({"mycc.axis_index", "mycc.ppermute", "mycc.all_to_all", "mycc.psum_scatter"})
+_TURNED = _DIFFERENT | {"mycc.all_gather"}
+"""Those of which a derivative may make values differ."""
 _BRANCHES = frozenset({"stablehlo.case", "stablehlo.if"})
 _CALLS = frozenset({"func.call", "stablehlo.composite"})
 
@@ -38,6 +41,7 @@ class _Analysis:
     def __init__(self, symbols: Symbols) -> None:
         self.symbols = symbols
         self.known: dict[tuple[str, tuple[Axes, ...]], list[Axes]] = {}
+        self.exchanged: dict[str, Axes] = {}
 
     def function(self, symbol: str, arguments: tuple[Axes, ...]) -> list[Axes]:
         key = (symbol, arguments)
@@ -62,11 +66,13 @@ class _Analysis:
 
     def results(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
         target = transform.target_of(op)
-        axis = transform.axis_name_of(op)
+        axis = axis_name_of(op)
         if axis is not None and target in _SAME:
             return [operands[0] - {axis}]
         if axis is not None and target in _DIFFERENT:
             return [frozenset[str]().union({axis}, *operands)]
+        if op.name == manual.NAME:
+            return self.manual(op, operands, found)
         if op.name in _CALLS:
             return self.function(callees(op)[0], tuple(operands))
         if op.name == "stablehlo.while":
@@ -74,7 +80,8 @@ class _Analysis:
         if op.name in _BRANCHES:
             branches = [self.block(region.blocks[0], [], found) for region in op.regions]
             return [operands[0].union(*(branch[i] for branch in branches)) for i in range(len(op.results))]
-        everything = frozenset[str]().union(*operands, *(found[v] for v in captures(op)))
+        turned = [self.turned(callee) for callee in callees(op)]
+        everything = frozenset[str]().union(*operands, *(found[v] for v in captures(op)), *turned)
         kept = self.primals(op, operands)
         return [*kept, *[everything] * (len(op.results) - len(kept))]
 
@@ -85,6 +92,25 @@ class _Analysis:
             return []
         count = len(self.symbols.types(found.callee)[0])
         return self.function(found.callee, tuple(operands[:count]))
+
+    def turned(self, symbol: str) -> Axes:
+        """The axes along which a derivative or a batch of a function may make values differ."""
+        if symbol not in self.exchanged:
+            self.exchanged[symbol] = frozenset[str]()
+            inner = operations(self.symbols[symbol])
+            names = [axis_name_of(op) for op in inner if transform.target_of(op) in _TURNED]
+            called = [self.turned(callee) for callee in self.symbols.callees(symbol)]
+            self.exchanged[symbol] = frozenset(n for n in names if n is not None).union(*called)
+        return self.exchanged[symbol]
+
+    def manual(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
+        """Inside parts differ along the axes that they are split over; the whole is put together of them."""
+        m = manual.match(op)
+        inside = [
+            axes.union(*(frozenset(names) for names in spec))
+            for axes, spec in zip(operands, m.ins, strict=True)
+        ]
+        return [axes - m.axes.keys() for axes in self.block(op.regions[0].blocks[0], inside, found)]
 
     def loop(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
         """A carry differs where what it starts from does, or what the body returns, or when the loop ends."""

@@ -1,6 +1,7 @@
 """The record of `sdy.manual_computation`: its rules are those of the function that each device computes.
 
-Residuals leave the computation stacked along a new dimension that is split over all axes: they differ on all devices.
+A residual that is the part of an operand, or of a result that is split over all axes, is that operand or result, with its
+spec. Others leave the computation stacked along a new dimension that is split over all axes: they differ on all devices.
 A replicated operand takes part on each device, so its cotangents are summed over the axes it is replicated over. Of a
 replicated result each device returns the same copy, and gets an equal share of its cotangent (`psum`, which is its own
 transpose, adds the shares up again: "Decomposing reverse-mode automatic differentiation", Frostig et al. 2021).
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from mycc.dialects import manual, ops, transform
@@ -73,20 +74,72 @@ def _split(site: Site) -> tuple[str, tuple[ir.Type, ...], Flags, str]:
     return split.linear, split.residuals, split.active, split.primal
 
 
+@dataclass(frozen=True, slots=True)
+class _Residual:
+    """How a residual leaves the computation.
+
+    Args:
+        operand, result: of which its parts are, if of any.
+        spec: how the whole is split.
+        part: the type of a device's part, as it leaves.
+    """
+
+    operand: int | None
+    result: int | None
+    spec: Spec
+    part: ir.Type
+
+    @property
+    def stacked(self) -> bool:
+        """Whether it has a dimension in front for the devices."""
+        return self.operand is None and self.result is None
+
+
+def _residuals(site: Site, m: Manual, primal: str, types: Sequence[ir.Type]) -> list[_Residual]:
+    block = site.functions.block(primal)
+    arguments = list(block.arguments)
+    returned = list(block.operations[len(block.operations) - 1].operation.operands)
+    results, values = returned[: len(m.outs)], returned[len(m.outs) :]
+    whole = [all(m.axes[name] == 1 for name in m.missing(spec)) for spec in m.outs]
+    found = []
+    for value, type_ in zip(values, types, strict=True):
+        operand = next((i for i, argument in enumerate(arguments) if argument == value), None)
+        result = next((i for i, r in enumerate(results) if r == value and whole[i]), None)
+        if operand is not None:
+            found.append(_Residual(operand, None, m.ins[operand], type_))
+        elif result is not None:
+            found.append(_Residual(None, result, m.outs[result], type_))
+        else:
+            part = tensor((1, *type_.shape), type_.element_type)
+            found.append(_Residual(None, None, m.stacked(len(type_.shape)), part))
+    return found
+
+
 def _augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
     m = _manual(site.op)
-    _, residuals, _, primal = _split(site)
+    _, types, _, primal = _split(site)
+    residuals = _residuals(site, m, primal, types)
     ins, outs = _parts(operands, m.ins, m), _parts(list(site.op.results), m.outs, m)
 
     def build(values: Sequence[Value]) -> Sequence[Value]:
-        results = ops.call(primal, [*outs, *residuals], list(values))
-        return [*results[: len(outs)], *map(_stack, results[len(outs) :])]
+        results = ops.call(primal, [*outs, *types], list(values))
+        saved = zip(residuals, results[len(outs) :], strict=True)
+        return [*results[: len(outs)], *(_stack(value) for r, value in saved if r.stacked)]
 
-    stacked = [tensor((1, *r.shape), r.element_type) for r in residuals]
+    stacked = [r for r in residuals if r.stacked]
     symbol = _local(site.functions, f"{primal}.parts", ins, build)
-    saving = replace(m, outs=(*m.outs, *(m.stacked(len(r.shape)) for r in residuals)))
-    results = saving.build(symbol, operands, [*outs, *stacked])
-    return results[: len(outs)], results[len(outs) :]
+    saving = replace(m, outs=(*m.outs, *(r.spec for r in stacked)))
+    results = saving.build(symbol, operands, [*outs, *(r.part for r in stacked)])
+    rest = iter(results[len(outs) :])
+    saved = [
+        operands[r.operand]
+        if r.operand is not None
+        else results[r.result]
+        if r.result is not None
+        else next(rest)
+        for r in residuals
+    ]
+    return results[: len(outs)], saved
 
 
 def _linear(
@@ -99,7 +152,8 @@ def _linear(
 ) -> list[Value]:
     """The linear function of the parts, on tangents or cotangents and the residuals."""
     m = _manual(site.op)
-    linear, residuals, _, _ = _split(site)
+    linear, inside, _, primal = _split(site)
+    residuals = _residuals(site, m, primal, inside)
     saved = [site.saved(i) for i in range(len(residuals))]
     seed_types, outs = _parts(seeds, specs, m), _parts(types, targets, m)
 
@@ -107,13 +161,12 @@ def _linear(
         given, kept = list(values[: len(seeds)]), values[len(seeds) :]
         if reverse:
             given = [_share(m, v, spec) for v, spec in zip(given, specs, strict=True)]
-        kept = [ops.reshape(v, r.shape) for v, r in zip(kept, residuals, strict=True)]
+        kept = [ops.reshape(v, type_.shape) for v, type_ in zip(kept, inside, strict=True)]
         results = ops.call(linear, outs, [*given, *kept])
         return [_sum(m, v, spec) for v, spec in zip(results, targets, strict=True)] if reverse else results
 
-    stacked = [tensor((1, *r.shape), r.element_type) for r in residuals]
-    symbol = _local(site.functions, f"{linear}.parts", [*seed_types, *stacked], build)
-    ins = (*specs, *(m.stacked(len(r.shape)) for r in residuals))
+    symbol = _local(site.functions, f"{linear}.parts", [*seed_types, *(r.part for r in residuals)], build)
+    ins = (*specs, *(r.spec for r in residuals))
     return replace(m, ins=ins, outs=tuple(targets)).build(symbol, [*seeds, *saved], outs)
 
 

@@ -30,7 +30,8 @@ def with_sharding_constraint(x: Any, shardings: Any) -> Any:
         shardings: a `NamedSharding` for all, or a pytree of them whose structure is a prefix of x's.
 
     Raises:
-        ShardingError: the spec has more entries than an array dimensions.
+        ShardingError: the spec has more entries than an array dimensions, or names an axis that a `shard_map` around maps
+            along.
 
     Example:
         >>> import mycc, mycc.numpy as mnp
@@ -54,6 +55,10 @@ def _constrained(frame: Frame, x: Any, sharding: Any) -> Array:
         )
     aval = abstractify(x)
     trace = frame.trace
+    if frame.mesh is not None:
+        _check_inside(frame, sharding)
+        if frame.manual.issuperset(sharding.mesh.axis_names):
+            return Tracer(frame, frame.lift(x, aval), aval)
     trace.meshes[sharding.mesh] = None
     try:
         attribute = sharding_attribute(trace.module, sharding, aval.ndim, trace.names)
@@ -61,3 +66,20 @@ def _constrained(frame: Frame, x: Any, sharding: Any) -> Array:
         raise ShardingError(f"{user_line()}: {error}") from None
     with building(frame), user_location():
         return Tracer(frame, shardy.constraint(frame.lift(x, aval), attribute), aval)
+
+
+def _check_inside(frame: Frame, sharding: NamedSharding) -> None:
+    """Refuse what cannot be asked for where a device sees only its own part along some axes."""
+    if sharding.mesh != frame.mesh:
+        raise ShardingError(
+            f"{user_line()}: {sharding} is of another mesh than the shard_map around, which is over {frame.mesh}; name axes of "
+            "this one"
+        )
+    used = [name for names in sharding.spec.axes(len(sharding.spec)) for name in names]
+    wrong = [name for name in used if name in frame.manual]
+    if wrong:
+        rest = ", ".join(name for name in sharding.mesh.axis_names if name not in frame.manual)
+        raise ShardingError(
+            f"{user_line()}: {sharding.spec} splits by {wrong[0]!r}, along which the shard_map around shows each device its own "
+            f"part already; {f'split by {rest}' if rest else 'map along fewer axes (axis_names)'}, or leave it out"
+        )

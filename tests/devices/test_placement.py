@@ -126,6 +126,37 @@ def test_equivalent_shardings(mesh: Mesh) -> None:
     assert rows.is_fully_addressable and len(rows.addressable_devices) == rows.num_devices == 8
 
 
+def test_what_is_gone_is_refused(mesh: Mesh, x: Matrix) -> None:
+    placed = mycc.device_put(x, NamedSharding(mesh, P("x")))
+    mycc.jit(lambda a: a * 2, donate_argnums=0)(placed)
+    compiled = mycc.jit(lambda a: a + 1).lower(mycc.device_put(x, NamedSharding(mesh, P("x")))).compile()
+    for use in (
+        lambda a: np.asarray(a),
+        lambda a: a.addressable_shards,
+        lambda a: mycc.device_put(a, NamedSharding(mesh, P("y"))),
+        lambda a: mycc.device_put(a, mycc.devices()[2]),
+        lambda a: a + 1,
+        lambda a: mnp.asarray(x) @ a.T,
+        compiled,
+    ):
+        with pytest.raises((ValueError, mycc.MyccError), match="was deleted"):
+            use(placed)
+    twice = mycc.device_put(x, NamedSharding(mesh, P("x")))
+    with pytest.raises(mycc.MyccError, match=r"test_placement.py:\d+: an argument is donated .* second time"):
+        mycc.jit(lambda a, b: a + b, donate_argnums=0)(twice, twice)
+    # The same memory under another name of its sharding.
+    renamed = mycc.device_put(twice, NamedSharding(mesh, P("x", None)))
+    for f in (
+        mycc.jit(lambda a, b: a + b, donate_argnums=1),
+        mycc.jit(lambda a, b: a + b, donate_argnums=1, in_shardings=NamedSharding(mesh, P("x", None))),
+    ):
+        with pytest.raises(mycc.MyccError, match="second time"):
+            f(twice, renamed)
+        with pytest.raises(mycc.MyccError, match="second time"):
+            f(twice, twice)
+    np.testing.assert_array_equal(mycc.jit(lambda a, b: a + b, donate_argnums=0)(twice + 0, renamed), 2 * x)
+
+
 def test_counts() -> None:
     assert mycc.device_count() == mycc.local_device_count() == len(mycc.local_devices()) == 8
     assert mycc.process_index() == 0 and mycc.process_count() == 1

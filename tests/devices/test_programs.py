@@ -77,6 +77,32 @@ def test_each_sharding_is_a_signature_of_its_own(mesh: Mesh, x: Matrix) -> None:
     assert len(traces) == 2
 
 
+def test_later_calls_go_where_the_first_went(mesh: Mesh, x: Matrix) -> None:
+    third = mycc.devices()[3]
+    add = mycc.jit(lambda a, b: a + b)
+    given = mycc.jit(lambda a, b: a + b, in_shardings=NamedSharding(mesh, P("y")))
+    rows, free, alone = put(mesh, x, "x"), mnp.asarray(x), mycc.device_put(x, third)
+    for _ in range(3):
+        for a, b, devices in (
+            (rows, free, rows.devices()),
+            (free, rows, rows.devices()),
+            (free, free, {mycc.devices()[0]}),
+            (alone, free, {third}),
+        ):
+            got = add(a, b)
+            assert got.devices() == devices
+            np.testing.assert_array_equal(got, 2 * x)
+        assert given(free, free).sharding.spec == P("y")
+        with pytest.raises(mycc.DeviceError, match="different devices"):
+            add(rows, alone)
+    assert add.cache_size() == 4 and given.cache_size() == 1
+    gone = rows + 0
+    mycc.jit(lambda a: a * 2, donate_argnums=0)(gone)
+    for _ in range(2):
+        with pytest.raises(mycc.MyccError, match=r"test_programs.py:\d+: argument leaf 0 was deleted"):
+            add(gone, free)
+
+
 def test_given_shardings(mesh: Mesh, x: Matrix) -> None:
     rows, columns, both = (NamedSharding(mesh, P(*s)) for s in (("x",), (None, "y"), ("x", "y")))
     f = mycc.jit(

@@ -318,8 +318,8 @@ def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh], Any]]]
             lambda mesh: mycc.jit(lambda v: lax.psum(v, "x"))(ones),
         ),
         "nested": (
-            mycc.UnsupportedOperationError,
-            here + ".*inside of .*, which is so already",
+            mycc.ShardingError,
+            here + ".*inside of .*, which is mapped along x, y already",
             lambda mesh: mycc.shard_map(
                 mycc.shard_map(same, mesh=mesh, in_specs=P(), out_specs=P()),
                 mesh=mesh,
