@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,11 +11,12 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 
 
-def _run(name: str, *arguments: str, folder: Path) -> str:
+def _run(name: str, *arguments: str, folder: Path, devices: int = 1) -> str:
     """What an example prints; it must end well, within the minute that it is allowed on a quiet machine."""
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name), *arguments],
         cwd=folder,
+        env={**os.environ, "MYCC_NUM_CPU_DEVICES": str(devices)},
         capture_output=True,
         text=True,
         check=False,
@@ -57,6 +59,45 @@ def test_molecular_dynamics(tmp_path: Path) -> None:
     assert re.search(r"^ 1000 ", output, re.MULTILINE)
     assert _figure(r"drift of all steps (\S+)", output) < 1e-4
     assert _figure(r"total momentum (\S+)", output) < 1e-10
+
+
+def test_data_parallel(tmp_path: Path) -> None:
+    losses = {}
+    for devices in (1, 8):
+        output = _run("data_parallel.py", folder=tmp_path, devices=devices)
+        losses[devices] = [float(x) for x in re.findall(r"loss (\S+)", output)]
+        assert len(losses[devices]) == 4
+        assert losses[devices][-1] < 0.5 * losses[devices][0]
+        assert _figure(r"test accuracy (\S+)%", output) >= 95
+        assert f"on Mesh('data': {devices})" in output
+        assert output.count("│ CPU ") == devices
+    assert "a batch of images: NamedSharding(Mesh('data': 8), PartitionSpec('data'))" in output
+    assert "the first layer: NamedSharding(Mesh('data': 8), PartitionSpec())" in output
+    assert 1 <= _figure(r"all-reduces in a step: (\d+)", output) <= 3
+    # Each device adds up its own eighth first: sums in another order, over 200 steps.
+    assert all(abs(a - b) < 2e-3 for a, b in zip(losses[1], losses[8], strict=True)), losses
+
+
+def test_tensor_parallel(tmp_path: Path) -> None:
+    output = _run("tensor_parallel.py", folder=tmp_path, devices=8)
+    assert "up   (64, 256): PartitionSpec(None, 'model'), parts (64, 64)" in output
+    assert "down (256, 64): PartitionSpec('model'), parts (64, 64)" in output
+    for name in ("by hand", "partitioned"):
+        assert _figure(rf"{name}: gradients differ from one device's by (\S+);", output) < 1e-4
+        assert _figure(rf"{name}: .* all-reduces in the layer: (\d+)", output) == 1
+    assert output.count("gradient of up: PartitionSpec(None, 'model'), of down: PartitionSpec('model')") == 2
+    assert "│ CPU 0,4 │ CPU 1,5 │ CPU 2,6 │ CPU 3,7 │" in output
+
+
+def test_spread_the_work(tmp_path: Path) -> None:
+    output = _run("spread_the_work.py", folder=tmp_path, devices=8)
+    assert "8 random matrices, the same as by vmap: True" in output
+    assert "their products with themselves: (8, 200, 200)" in output
+    assert "│ CPU 0 │ CPU 1 │ CPU 2 │ CPU 3 │ CPU 4 │ CPU 5 │ CPU 6 │ CPU 7 │" in output
+    shares = re.search(r"shares of a sum over the devices: \[([^]]*)\]", output)
+    assert shares, output
+    assert [round(float(x) * 36) for x in shares[1].split()] == [*range(1, 9)]
+    assert "gradients, one for each device: (8, 200, 300), on 8 devices" in output
 
 
 def test_write_a_pass(tmp_path: Path) -> None:
