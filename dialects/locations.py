@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from mycc.dialects.mlir import ir
 
-__all__ = ["describe", "describe_function"]
+__all__ = ["at_line", "describe", "describe_function", "find_line_by"]
+
+_line: Callable[[], str] | None = None
+
+
+def find_line_by(find: Callable[[], str]) -> None:
+    """Says how `at_line` finds the line of the user's program that is running; the frontend knows."""
+    global _line
+    _line = find
+
+
+def at_line() -> str:
+    """``file:line: `` of the user's program, for the messages of classes that users make themselves."""
+    return "" if _line is None else f"{_line()}: "
+
 
 _FILE = re.compile(r'"((?:[^"\\]|\\.)*)":(\d+)(?::(\d+))?')
 

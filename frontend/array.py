@@ -15,7 +15,7 @@ import numpy as np
 from mycc.lowering import buffers, dlpack
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.shardings import Sharding, SingleDeviceSharding
-from mycc.lowering.spread import shards
+from mycc.lowering.spread import copies_before, shards
 from mycc.source import user_line
 
 __all__ = ["Array", "Shard"]
@@ -31,11 +31,13 @@ class Shard:
         device: the device.
         index: which part of the whole it is, a slice for each dimension.
         data: the part, on that device.
+        replica_id: how many devices before it hold the same part.
     """
 
     device: Any
     index: tuple[slice, ...]
     data: Array
+    replica_id: int = 0
 
 
 def _method(name: str) -> Callable[..., Array]:
@@ -144,9 +146,10 @@ class Array:
     @property
     def addressable_shards(self) -> list[Shard]:
         """The parts that devices of this process hold."""
+        impl = self._concrete("addressable_shards")._data
         return [
-            Shard(device, index, Array(data))
-            for device, index, data in shards(self._concrete("addressable_shards")._data)
+            Shard(device, index, Array(data), copies)
+            for (device, index, data), copies in zip(shards(impl), copies_before(impl), strict=True)
         ]
 
     @property

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mycc.array import Array
+from mycc.constraint import constrained
 from mycc.dialects.errors import DeviceError, ShardingError, TreeError
 from mycc.lowering import buffers, pytrees
 from mycc.lowering import devices as _devices
@@ -19,6 +20,7 @@ from mycc.lowering.shardings import (
     PartitionSpec,
     Sharding,
     SingleDeviceSharding,
+    shard_shape,
 )
 from mycc.lowering.spread import is_spread, put_spread, reshard
 from mycc.source import user_line
@@ -94,7 +96,8 @@ def device_put(x: Any, device: Any = None) -> Any:
             a prefix of x's. The default device if not given.
 
     Returns:
-        The same pytree of `Array`. With a device given, computations on them run there.
+        The same pytree of `Array`. With a device given, computations on them run there. Inside of a program a sharding is
+        asked of the partitioner, and a device means nothing: a program has its own.
 
     Raises:
         DeviceError: there is no such platform.
@@ -108,7 +111,7 @@ def device_put(x: Any, device: Any = None) -> Any:
     """
     leaves, tree = pytrees.flatten(x)
     if _is_place(device):
-        place = _target(device)
+        place = _target(_known(device))
         return tree.unflatten([_put(leaf, place) for leaf in leaves])
     places = places_of(device, x)
     return tree.unflatten([_put(leaf, _target(place)) for leaf, place in zip(leaves, places, strict=True)])
@@ -119,8 +122,11 @@ def places_of(places: Any, x: Any) -> list[Any]:
 
     Raises:
         TreeError: it is no prefix.
+        TypeError: a place is none.
     """
     tops, treedef = pytrees.flatten(places, _is_place)
+    for top in tops:
+        _known(top)
     try:
         below = treedef.flatten_up_to(x)
     except ValueError as error:
@@ -131,7 +137,19 @@ def places_of(places: Any, x: Any) -> list[Any]:
 
 
 def _is_place(x: Any) -> bool:
-    return x is None or isinstance(x, (str, Sharding)) or hasattr(x, "platform")
+    return x is None or isinstance(x, (str, Sharding, PartitionSpec)) or hasattr(x, "platform")
+
+
+def _known(place: Any) -> Any:
+    if isinstance(place, PartitionSpec):
+        raise TypeError(
+            f"{user_line()}: {place!r} does not say of which mesh its axes are; write NamedSharding(mesh, {place!r})"
+        )
+    if not _is_place(place):
+        raise TypeError(
+            f"{user_line()}: arrays go to a device, a platform or a sharding, not to {type(place).__name__} {place!r}"
+        )
+    return place
 
 
 def _target(place: Any) -> Any:
@@ -144,7 +162,7 @@ def _target(place: Any) -> Any:
 
 def _put(x: Any, place: Any) -> Array:
     if isinstance(x, Tracer):
-        return x
+        return constrained(x, place, "device_put", even=True) if isinstance(place, NamedSharding) else x
     if isinstance(place, Sharding):
         aval = abstractify(x)
         try:
@@ -255,7 +273,7 @@ def placement(
 def _check_given(x: Any, sharding: NamedSharding, name: str) -> None:
     aval = abstractify(x)
     try:
-        sharding.shard_shape(aval.shape)
+        shard_shape(sharding, aval.shape)
     except ShardingError as error:
         raise ShardingError(f"{user_line()}: {name}: {error}") from None
     if type(x) is Array and x.committed and not sharding.is_equivalent_to(x._data._sharding, aval.ndim):

@@ -11,6 +11,8 @@ import numpy as np
 
 from mycc import recompiles
 from mycc.array import Array
+from mycc.constraint import constrained
+from mycc.device import places_of
 from mycc.function import Callee, building, call, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
@@ -214,12 +216,17 @@ class _Jit:
             leaves, _ = pytrees.flatten((args, kwargs))
             raise leaked(next(leaf for leaf in leaves if isinstance(leaf, Tracer)))
         dynamic, static = self._partition(args, kwargs)
+        if self.in_shardings is not None:
+            dynamic = _spread(dynamic[0], self.in_shardings, f"in_shardings of {self.name}"), dynamic[1]
         leaves, tree = pytrees.flatten(dynamic)
         avals = tuple(abstractify(leaf) for leaf in leaves)
         callee = self._callee(frame, avals, tree, static, args, kwargs)
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)]
-        return callee.out_tree.unflatten(call(frame, callee, values))
+        results = callee.out_tree.unflatten(call(frame, callee, values))
+        if self.out_shardings is None:
+            return results
+        return _spread(results, self.out_shardings, f"out_shardings of {self.name}")
 
     def _partition(self, args: Args, kwargs: Kwargs) -> tuple[tuple[Args, Kwargs], Any]:
         count = len(args)
@@ -260,6 +267,18 @@ class _Jit:
         callee = trace_function(frame, flat, self.name, avals, kind="jit")
         frame.trace.calls[key] = callee
         return callee
+
+
+def _spread(x: Any, shardings: Any, what: str) -> Any:
+    """Arguments or results of a function inside of a program, as its shardings say."""
+    leaves, tree = pytrees.flatten(x)
+    places = places_of(shardings, x)
+    return tree.unflatten(
+        [
+            leaf if place is None else constrained(leaf, place, what, even=True)
+            for leaf, place in zip(leaves, places, strict=True)
+        ]
+    )
 
 
 def _reachable(callee: Callee, frame: Frame) -> bool:

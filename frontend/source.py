@@ -8,6 +8,7 @@ import os
 import sys
 from types import CodeType, FrameType
 
+from mycc.dialects.locations import find_line_by
 from mycc.dialects.mlir import context, ir, unknown
 
 __all__ = ["user_line", "user_location"]
@@ -62,3 +63,6 @@ def user_line() -> str:
     """``file:line`` of the innermost frame that is not mycc's own, for error messages."""
     frame = _user_frame()
     return "<unknown>" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+find_line_by(user_line)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mycc.array import Array
 from mycc.device import Placement, placement, places_of
-from mycc.dialects.errors import TreeError
+from mycc.dialects.errors import DeviceError, ShardingError, TreeError
 from mycc.dialects.mlir import ir
 from mycc.function import building, flatten_results, name_of, result_aval
 from mycc.lowering import pytrees
@@ -25,6 +25,7 @@ from mycc.lowering.executable import Executable
 from mycc.lowering.pipelines import check_expanded, run_default
 from mycc.lowering.settings import CompileSettings
 from mycc.lowering.sharded import annotate
+from mycc.lowering.shardings import NamedSharding, SingleDeviceSharding, shard_shape
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
@@ -347,14 +348,57 @@ def _place(
 ) -> Placement:
     """Where a program runs; writes to it how its arguments and results are spread."""
     positional, named = dynamic
+    if named and shardings[0] is not None and isinstance(shardings[0], (tuple, list)) and not positional:
+        raise TreeError(
+            f"{user_line()}: {name}: in_shardings are of positional arguments, and got only the keyword arguments "
+            f"{', '.join(named)}; pass them by position"
+        )
     count = len(leaves) - len(pytrees.flatten(named)[0])
     given = [*places_of(shardings[0], positional), *[None] * (len(leaves) - count + len(trace.hidden))]
     wanted = places_of(shardings[1], results)
+    alone = _one_device(name, [*given, *wanted], trace)
+    if alone is not None:
+        return Placement((alone,), True)
+    for i, (sharding, aval) in enumerate(zip(wanted, pytrees.flatten(results)[0], strict=True)):
+        if sharding is not None:
+            try:
+                shard_shape(sharding, aval.shape)
+            except ShardingError as error:
+                raise ShardingError(
+                    f"{user_line()}: out_shardings of {name}: result leaf {i}, {aval}: {error}"
+                ) from None
     meshes = dict.fromkeys([*trace.meshes, *(s.mesh for s in wanted if s is not None)])
     place = placement([*leaves, *trace.hidden], name, given, list(meshes))
     if place.layout is not None:
         annotate(trace.module, place.layout.arguments, wanted)
     return place
+
+
+def _one_device(name: str, shardings: list[Any], trace: Trace) -> Any:
+    """The device of a program whose shardings are of one; None if they are of meshes.
+
+    Raises:
+        DeviceError: they are of several devices, or of both.
+        TypeError: one is none that a program can have.
+    """
+    asked = [s for s in shardings if s is not None]
+    for s in asked:
+        if not isinstance(s, (NamedSharding, SingleDeviceSharding)):
+            raise TypeError(
+                f"{user_line()}: {name} takes NamedShardings and SingleDeviceShardings in in_shardings and out_shardings, got "
+                f"{s!r}"
+            )
+    alone = {device for s in asked if isinstance(s, SingleDeviceSharding) for device in s.device_set}
+    if not alone:
+        return None
+    meshes = [*trace.meshes, *(s for s in asked if isinstance(s, NamedSharding))]
+    if len(alone) > 1 or meshes:
+        kinds = ", ".join(dict.fromkeys(map(repr, [*asked, *trace.meshes])))
+        raise DeviceError(
+            f"{user_line()}: the shardings of {name} are of different devices ({kinds}), and a program runs on one set of them; "
+            "give all of one mesh"
+        )
+    return alone.pop()
 
 
 def _donated_leaves(dynamic: Any, positions: list[int], is_donated: Selector) -> tuple[int, ...]:

@@ -155,6 +155,8 @@ class Frame:
         self.name = name
         self.line = user_line()
         self.depth: int = 0 if parent is None else parent.depth + 1
+        self.bound = axes or {}
+        """The named axes that it binds, with their sizes."""
         self.axes: dict[str, int] = (parent.axes if parent is not None else {}) | (axes or {})
         around = (None, frozenset[str]()) if parent is None else (parent.mesh, parent.manual)
         self.mesh: Mesh | None = around[0] if mesh is None else mesh

@@ -13,6 +13,7 @@ import numpy as np
 
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import park_if_leaving
+from mycc.dialects.locations import at_line
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
@@ -250,7 +251,11 @@ def device_of(impl: Any) -> Any:
     """
     held_by = impl._sharding._internal_device_list
     if len(held_by) != 1:
-        raise DeviceError(f"the array is spread over {len(held_by)} devices: {', '.join(map(str, held_by))}")
+        shape = tuple(impl.shape)
+        raise DeviceError(
+            f"{at_line()}an array of shape {shape} with {impl._sharding} is spread over {len(held_by)} devices; its parts are "
+            ".addressable_shards, and device_put moves it to one device"
+        )
     return held_by[0]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mycc.dialects.errors import ShardingError
+from mycc.dialects.locations import at_line
 from mycc.lowering import pjrt
 
 __all__ = [
@@ -61,14 +62,18 @@ class Mesh:
         names = (axis_names,) if isinstance(axis_names, str) else tuple(axis_names)
         if grid.ndim != len(names):
             raise ShardingError(
-                f"a mesh of shape {grid.shape} takes {grid.ndim} axis names, got {len(names)}: {names}; reshape the array "
+                f"{at_line()}a mesh of shape {grid.shape} takes {grid.ndim} axis names, got {len(names)}: {names}; reshape the array "
                 "of devices, or name each of its dimensions"
             )
         if len(set(names)) != len(names):
-            raise ShardingError(f"the axis names {names} of a mesh are not different from each other")
+            raise ShardingError(
+                f"{at_line()}the axis names {names} of a mesh are not different from each other"
+            )
         flat = tuple(grid.flat)
         if len(set(flat)) != len(flat) or not flat:
-            raise ShardingError("a mesh takes devices that are different from each other, and at least one")
+            raise ShardingError(
+                f"{at_line()}a mesh takes devices that are different from each other, and at least one"
+            )
         grid.setflags(write=False)
         self.devices = grid
         self.axis_names = names
@@ -122,10 +127,10 @@ class PartitionSpec(tuple[Any, ...]):
 
     def __new__(cls, *entries: Any) -> PartitionSpec:
         for entry in entries:
-            names = (entry,) if entry is None or isinstance(entry, str) else tuple(entry)
+            names = tuple(entry) if isinstance(entry, (tuple, list)) else (entry,)
             if not all(name is None or isinstance(name, str) for name in names):
                 raise ShardingError(
-                    f"an entry of a PartitionSpec is an axis name, a tuple of axis names, or None; got {entry!r}"
+                    f"{at_line()}an entry of a PartitionSpec is an axis name, a tuple of axis names, or None; got {entry!r}"
                 )
         return super().__new__(cls, [_entry(entry) for entry in entries])
 
@@ -196,16 +201,24 @@ class Sharding(pjrt.Sharding):  # type: ignore[misc]
         Raises:
             ShardingError: a dimension does not divide.
         """
-        return shard_shape(self, tuple(shape))
+        try:
+            return shard_shape(self, tuple(shape))
+        except ShardingError as error:
+            raise ShardingError(f"{at_line()}{error}") from None
 
     def devices_indices_map(self, shape: Sequence[int]) -> dict[Any, Index]:
-        """For each device the part of an array that it holds."""
+        """For each device the part of an array that it holds.
+
+        Raises:
+            ShardingError: a dimension does not divide.
+        """
+        self.shard_shape(shape)
         return dict(index_map(self, tuple(shape)))
 
     def addressable_devices_indices_map(self, shape: Sequence[int]) -> dict[Any, Index]:
         """As `devices_indices_map`, for the devices of this process."""
         mine = self.addressable_devices
-        return {d: index for d, index in index_map(self, tuple(shape)).items() if d in mine}
+        return {d: index for d, index in self.devices_indices_map(shape).items() if d in mine}
 
     def is_equivalent_to(self, other: Any, ndim: int) -> bool:
         """Whether another sharding puts the same parts of an array of some rank on the same devices."""
@@ -289,13 +302,17 @@ class NamedSharding(Sharding):
     def __init__(self, mesh: Mesh, spec: PartitionSpec) -> None:
         for given, kind in ((mesh, Mesh), (spec, PartitionSpec)):
             if not isinstance(given, kind):
-                raise TypeError(f"NamedSharding takes a Mesh and a PartitionSpec, got {mesh!r} and {spec!r}")
+                raise TypeError(
+                    f"{at_line()}NamedSharding takes a Mesh and a PartitionSpec, got {mesh!r} and {spec!r}"
+                )
         used = [name for names in spec.axes(len(spec)) for name in names]
         for name in used:
             if name not in mesh.shape:
-                raise ShardingError(f"{spec} names {name!r}, which is no axis of {mesh}")
+                raise ShardingError(f"{at_line()}{spec} names {name!r}, which is no axis of {mesh}")
             if used.count(name) > 1:
-                raise ShardingError(f"{spec} splits by {name!r} twice; an axis can split one dimension")
+                raise ShardingError(
+                    f"{at_line()}{spec} splits by {name!r} twice; an axis can split one dimension"
+                )
         self.mesh = mesh
         self.spec = spec
         super().__init__(mesh.device_list)

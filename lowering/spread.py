@@ -21,7 +21,16 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.devices import sharding_of
 from mycc.lowering.shardings import Layout, NamedSharding, index_map, pieces, shard_shape
 
-__all__ = ["assembled", "donates_twice", "from_shards", "is_spread", "put_spread", "reshard", "shards"]
+__all__ = [
+    "assembled",
+    "copies_before",
+    "donates_twice",
+    "from_shards",
+    "is_spread",
+    "put_spread",
+    "reshard",
+    "shards",
+]
 
 
 def is_spread(impl: Any) -> bool:
@@ -72,6 +81,18 @@ def shards(impl: Any) -> list[tuple[Any, tuple[slice, ...], Any]]:
         (device, index, data._rewrap_with_aval_and_sharding(part, sharding_of(device)))
         for (device, index), data in zip(pieces(sharding, aval.shape), impl._arrays, strict=True)
     ]
+
+
+def copies_before(impl: Any) -> list[int]:
+    """For each of the `shards` how many devices before it hold the same part."""
+    if not is_spread(impl):
+        return [0]
+    shape, seen = buffers.abstract(impl).shape, dict[str, int]()
+    found = {}
+    for device, index in index_map(impl._sharding, shape).items():
+        found[device] = seen.get(str(index), 0)
+        seen[str(index)] = found[device] + 1
+    return [found[device] for device, _ in pieces(impl._sharding, shape)]
 
 
 def assembled(impl: Any) -> np.ndarray[Any, Any]:

@@ -19,6 +19,7 @@ from mycc.emit import convert
 from mycc.lax.checks import static_shape
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.shardings import Sharding
 from mycc.random import threefry
 from mycc.source import user_line
 from mycc.types import ArrayLike, abstractify
@@ -87,6 +88,11 @@ class KeyArray:
     def dtype(self) -> KeyType:
         """The type of keys."""
         return _KEY_TYPE
+
+    @property
+    def sharding(self) -> Sharding:
+        """How the keys' words are spread over devices, with one dimension more than the keys have."""
+        return self._base.sharding
 
     def __getitem__(self, index: Any) -> KeyArray:
         parts = index if isinstance(index, tuple) else (index,)

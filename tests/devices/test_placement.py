@@ -157,6 +157,18 @@ def test_what_is_gone_is_refused(mesh: Mesh, x: Matrix) -> None:
     np.testing.assert_array_equal(mycc.jit(lambda a, b: a + b, donate_argnums=0)(twice + 0, renamed), 2 * x)
 
 
+def test_copies_are_counted(mesh: Mesh, x: Matrix) -> None:
+    spread = mycc.device_put(x, NamedSharding(mesh, P("x")))
+    theirs = jax.sharding.Mesh(np.array(jax.devices()[:8]).reshape(4, 2), ("x", "y"))
+    want = jax.device_put(x, jax.sharding.NamedSharding(theirs, jax.sharding.PartitionSpec("x")))
+    assert [s.replica_id for s in spread.addressable_shards] == [
+        s.replica_id for s in want.addressable_shards
+    ]
+    assert [s.replica_id for s in mnp.ones(3).addressable_shards] == [0]
+    keys = mycc.device_put(mycc.random.split(mycc.random.key(0), 8), NamedSharding(mesh, P("x")))
+    assert keys.sharding == NamedSharding(mesh, P("x"))
+
+
 def test_counts() -> None:
     assert mycc.device_count() == mycc.local_device_count() == len(mycc.local_devices()) == 8
     assert mycc.process_index() == 0 and mycc.process_count() == 1
@@ -174,15 +186,38 @@ def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh], Any]]]
             put(None, "x"),
         ),
         "rank": (error, r"test_placement.py:\d+: .*3 entries, for an array of 2 dim", put("x", None, "y")),
-        "axis": (error, "names 'z', which is no axis of Mesh", put("z")),
-        "twice": (error, "splits by 'x' twice", put("x", "x")),
-        "entry": (error, "an axis name, a tuple of axis names, or None; got", lambda mesh: P((1,))),
+        "axis": (
+            error,
+            r"test_placement.py:\d+: PartitionSpec\('z'\) names 'z', which is no axis of Mesh",
+            put("z"),
+        ),
+        "twice": (error, r"test_placement.py:\d+: .*splits by 'x' twice", put("x", "x")),
+        "entry": (
+            error,
+            r"test_placement.py:\d+: an entry .* is an axis name, a tuple of axis names, or None; got",
+            lambda mesh: P((1,)),
+        ),
+        "number": (error, r"test_placement.py:\d+: an entry of a PartitionSpec", lambda mesh: P(1)),
+        "no mesh": (
+            TypeError,
+            r"test_placement.py:\d+: PartitionSpec\('x'\) does not say of which mesh",
+            lambda mesh: mycc.device_put(np.ones(8), P("x")),
+        ),
+        "undivided": (
+            error,
+            r"test_placement.py:\d+: dimension 0 of an array of shape \(6,\)",
+            lambda m: mycc.make_array_from_callback((6,), NamedSharding(m, P("x")), lambda i: np.ones(6)[i]),
+        ),
         "large": (
             error,
             r"\d+: a mesh of shape \(16,\) takes 16 devices, and there are 8",
             lambda m: mycc.make_mesh((16,), "x"),
         ),
-        "names": (error, "takes 1 axis names, got 2", lambda m: Mesh(mycc.devices(), ("x", "y"))),
+        "names": (
+            error,
+            r"test_placement.py:\d+: .*takes 1 axis names, got 2",
+            lambda m: Mesh(mycc.devices(), ("x", "y")),
+        ),
         "same names": (error, "not different", lambda m: Mesh(m.devices, ("x", "x"))),
         "same devices": (error, "different from each other", lambda m: Mesh([mycc.devices()[0]] * 2, "x")),
         "part": (

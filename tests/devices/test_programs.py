@@ -12,7 +12,7 @@ import pytest
 import mycc
 import mycc.numpy as mnp
 from mycc.lax import with_sharding_constraint
-from mycc.sharding import Mesh, NamedSharding
+from mycc.sharding import Mesh, NamedSharding, SingleDeviceSharding
 from mycc.sharding import PartitionSpec as P
 
 Matrix = np.ndarray[Any, Any]
@@ -118,6 +118,31 @@ def test_given_shardings(mesh: Mesh, x: Matrix) -> None:
     again = mycc.jit(lambda a: a, out_shardings=NamedSharding(mesh, P()))(put(mesh, x, "x"))
     assert again.is_fully_replicated
     np.testing.assert_array_equal(again, x)
+
+
+def test_given_shardings_hold_inside_of_programs(mesh: Mesh, x: Matrix) -> None:
+    rows, columns = NamedSharding(mesh, P("x")), NamedSharding(mesh, P(None, "y"))
+    inner = mycc.jit(lambda a, b: (a * 2, b.sum()), in_shardings=(rows, None), out_shardings=(columns, None))
+    outer = mycc.jit(lambda a: inner(a, a))
+    text = outer.lower(x).as_text()
+    assert text.count("sharding_constraint %") == 2
+    assert '<@mesh, [{"x"}, {}]>' in text and '<@mesh, [{}, {"y"}]>' in text
+    assert outer(x)[0].sharding == columns
+    np.testing.assert_array_equal(outer(x)[0], 2 * x)
+    gradient = mycc.grad(lambda a: mnp.sum(inner(a, a)[0] ** 2))(mnp.asarray(x))
+    np.testing.assert_array_equal(gradient, 8 * x)
+    np.testing.assert_array_equal(mycc.vmap(inner)(np.stack([x, x]), x[:2])[0], np.stack([2 * x, 2 * x]))
+    moved = mycc.jit(lambda a: mycc.device_put({"a": a + 1}, columns))(x)["a"]
+    assert moved.sharding == columns
+    np.testing.assert_array_equal(moved, x + 1)
+
+
+def test_shardings_of_one_device(x: Matrix) -> None:
+    third = SingleDeviceSharding(mycc.devices()[3])
+    for given in ({"out_shardings": third}, {"in_shardings": third}, {"in_shardings": (third,)}):
+        got = mycc.jit(lambda a: a + 1, **given)(x)
+        assert got.sharding == third
+        np.testing.assert_array_equal(got, x + 1)
 
 
 def test_shardings_stand_in_the_ir(mesh: Mesh, x: Matrix) -> None:
@@ -240,10 +265,66 @@ def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh, Matrix]
                 lambda a: with_sharding_constraint(a, NamedSharding(mesh, P("x", None, "y")))
             )(x),
         ),
-        "no sharding": (
+        "no mesh": (
             TypeError,
-            r"takes a NamedSharding inside of a program, got PartitionSpec",
+            r"test_programs.py:\d+: PartitionSpec\('x'\) does not say of which mesh .*NamedSharding\(mesh, PartitionSpec",
             lambda mesh, x: mycc.jit(lambda a: with_sharding_constraint(a, P("x")))(x),
+        ),
+        "no mesh of arguments": (
+            TypeError,
+            r"test_programs.py:\d+: PartitionSpec\('x'\) does not say of which mesh",
+            lambda mesh, x: mycc.jit(lambda a: a, in_shardings=P("x"))(x),
+        ),
+        "one device in a program": (
+            TypeError,
+            r"test_programs.py:\d+: with_sharding_constraint takes a NamedSharding .* for f64\[8,16\]",
+            lambda mesh, x: mycc.jit(
+                lambda a: with_sharding_constraint(a, SingleDeviceSharding(mycc.devices()[0]))
+            )(x),
+        ),
+        "one device and a mesh": (
+            mycc.DeviceError,
+            r"test_programs.py:\d+: the shardings of lambda are of different devices \(SingleDevice.*, NamedSharding",
+            lambda mesh, x: mycc.jit(
+                lambda a: a,
+                in_shardings=SingleDeviceSharding(mycc.devices()[0]),
+                out_shardings=NamedSharding(mesh, P("x")),
+            )(x),
+        ),
+        "a platform": (
+            TypeError,
+            r"test_programs.py:\d+: lambda takes NamedShardings and SingleDeviceShardings",
+            lambda mesh, x: mycc.jit(lambda a: a, in_shardings="cpu")(x),
+        ),
+        "nothing of the kind": (
+            TypeError,
+            r"test_programs.py:\d+: arrays go to a device, a platform or a sharding, not to int 3",
+            lambda mesh, x: mycc.jit(lambda a: a, in_shardings=3)(x),
+        ),
+        "size of a result": (
+            mycc.ShardingError,
+            r"test_programs.py:\d+: out_shardings of lambda: result leaf 0, f64\[6\]: dimension 0 .* 4 devices",
+            lambda mesh, x: mycc.jit(lambda a: a[:6, 0], out_shardings=NamedSharding(mesh, P("x")))(x),
+        ),
+        "rank of a result": (
+            mycc.ShardingError,
+            r"test_programs.py:\d+: out_shardings of lambda: result leaf 0, f64\[8\]: .*2 entries",
+            lambda mesh, x: mycc.jit(lambda a: a[:, 0], out_shardings=NamedSharding(mesh, P("x", "y")))(x),
+        ),
+        "size inside": (
+            mycc.ShardingError,
+            r"test_programs.py:\d+: in_shardings of lambda: dimension 0 of an array of shape \(6, 16\)",
+            lambda mesh, x: mycc.jit(lambda a: given(mesh)(a[:6]))(x),
+        ),
+        "keywords": (
+            mycc.TreeError,
+            r"test_programs.py:\d+: .*in_shardings are of positional arguments, .* a; pass them by position",
+            lambda mesh, x: given(mesh)(a=x),
+        ),
+        "device of one": (
+            mycc.DeviceError,
+            r"test_programs.py:\d+: an array of shape \(8, 16\) with NamedSharding.* is spread over 8 devices",
+            lambda mesh, x: np.from_dlpack(put(mesh, x, "x")),
         ),
         "device and shardings": (
             ValueError,
