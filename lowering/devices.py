@@ -1,7 +1,8 @@
 """Devices and the PJRT clients that hold them, made when they are first asked for.
 
 ``MYCC_PLATFORMS=cuda,cpu`` names the platforms to use, best first; without it every installed plugin is
-tried and the CPU comes last. ``MYCC_NUM_CPU_DEVICES`` gives the CPU several devices.
+tried and the CPU comes last. ``MYCC_NUM_CPU_DEVICES`` gives the CPU several devices. How a GPU's memory is taken: see
+`mycc.lowering.memory`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.distributed import processes
+from mycc.lowering.memory import memory_options
 from mycc.lowering.plugins import find_plugins, platform_name
 
 __all__ = [
@@ -114,8 +116,9 @@ def _make_client(name: str) -> Any:
             f"no PJRT plugin for the platform {name!r} is installed; install one "
             "(pip install 'mycc[cuda13]' or 'mycc[tpu]') or choose another with MYCC_PLATFORMS=cpu"
         )
+    memory = memory_options()
     try:
-        made = pjrt.make_plugin_client(name, library, processes())
+        made = pjrt.make_plugin_client(name, library, processes(), memory)
     except Exception as error:
         raise DeviceError(f"the PJRT plugin for {name!r} at {library} does not start: {error}.") from error
     if not made.devices():

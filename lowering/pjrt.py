@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 import importlib
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -157,13 +159,16 @@ def custom_call_targets() -> frozenset[str]:
     )
 
 
-def make_plugin_client(name: str, library: str, processes: Any = None) -> Any:
+def make_plugin_client(
+    name: str, library: str, processes: Any = None, memory: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
     """A client of a PJRT plugin, loaded from a shared library.
 
     Args:
         name: the platform that the plugin provides (``cuda``, ``tpu``, ...).
         library: path of the plugin's shared library.
         processes: as of `make_cpu_client`.
+        memory: how a GPU's client takes memory (`mycc.lowering.memory`).
 
     Raises:
         XlaRuntimeError: the library cannot be loaded, or finds no device.
@@ -178,7 +183,7 @@ def make_plugin_client(name: str, library: str, processes: Any = None) -> Any:
         xla_client.initialize_pjrt_plugin(name)
     options: dict[str, Any] = {}
     if name == "cuda":
-        options = dict(xla_client.generate_pjrt_gpu_plugin_options())
+        options = {**xla_client.generate_pjrt_gpu_plugin_options(), **memory}
         if processes is not None:
             options |= {"node_id": processes.index, "num_nodes": processes.count}
         if c_api is not None:

@@ -163,3 +163,56 @@ def test_plugins_are_found_without_importing_them(tmp_path: pathlib.Path) -> Non
     finally:
         sys.path.remove(str(tmp_path))
     assert done.stdout == "['cuda', 'other'] xla_cuda_plugin.so False\n", done.stderr
+
+
+STAND_IN = """
+from unittest import mock
+from mycc.lowering import pjrt
+from mycc.lowering.devices import client
+given = {}
+def make(name, options, processes):
+    given.update(options, name=name)
+    return mock.Mock(devices=lambda: [1])
+loader = mock.Mock(
+    wraps=pjrt.xla_client, pjrt_plugin_loaded=lambda name: True, pjrt_plugin_initialized=lambda name: True, make_c_api_client=make
+)
+with mock.patch.object(pjrt, "xla_client", loader):
+    client("cuda")
+names = ("name", "platform_name", "memory_fraction", "preallocate", "allocator")
+print([given.get(name) for name in names])
+"""
+"""A loader that has the plugin already and notes what its client is made with; jaxlib's own gives the options."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "options"),
+    [
+        ({}, [None, None, "default"]),
+        ({"MYCC_MEM_FRACTION": "0.25", "MYCC_PREALLOCATE": "0"}, [0.25, False, "default"]),
+        ({"MYCC_PREALLOCATE": "True", "MYCC_ALLOCATOR": "Platform"}, [None, True, "platform"]),
+        ({"XLA_CLIENT_MEM_FRACTION": "0.5"}, [0.5, None, "default"]),
+        ({"XLA_CLIENT_MEM_FRACTION": "0.5", "MYCC_MEM_FRACTION": "1"}, [1.0, None, "default"]),
+    ],
+)
+def test_memory_settings_reach_the_plugin(
+    plugin: str, settings: dict[str, str], options: list[object]
+) -> None:
+    done = run(STAND_IN, PJRT_NAMES_AND_LIBRARY_PATHS=plugin, **settings)
+    assert done.stdout == f"{['cuda', 'cuda', *options]}\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MYCC_MEM_FRACTION", "much"),
+        ("MYCC_MEM_FRACTION", "0"),
+        ("MYCC_MEM_FRACTION", "75"),
+        ("MYCC_PREALLOCATE", "later"),
+        ("MYCC_ALLOCATOR", "malloc"),
+    ],
+)
+def test_bad_memory_settings(plugin: str, name: str, value: str) -> None:
+    done = run(PRINT, PJRT_NAMES_AND_LIBRARY_PATHS=plugin, MYCC_PLATFORMS="cuda", **{name: value})
+    assert "DeviceError" in done.stderr and f"{name}='{value}'" in done.stderr
+    # The host has no such settings.
+    assert run(PRINT, MYCC_PLATFORMS="cpu", **{name: value}).stdout == "cpu ('cpu',)\n"
