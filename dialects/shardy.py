@@ -50,7 +50,7 @@ def mesh_axes(op: ir.Operation, symbol: str) -> dict[str, int]:
     """The size of each axis of a mesh that the module of an operation declares.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not, or the mesh is of devices in an order of its own.
     """
     module = op
     while module.parent is not None:
@@ -58,7 +58,10 @@ def mesh_axes(op: ir.Operation, symbol: str) -> dict[str, int]:
     for each in module.regions[0].blocks[0].operations:
         found = each.operation
         if found.name == "sdy.mesh" and found.attributes["sym_name"].value == symbol:
-            axes = map(sdy.MeshAxisAttr, sdy.MeshAttr(found.attributes["mesh"]).axes)
+            mesh = sdy.MeshAttr(found.attributes["mesh"])
+            if list(mesh.device_ids):
+                raise ValueError(f"its mesh @{symbol} has devices in an order of its own")
+            axes = map(sdy.MeshAxisAttr, mesh.axes)
             return {axis.name: axis.size for axis in axes}
     raise ValueError(f"its mesh @{symbol} is not declared in the module")
 

@@ -19,7 +19,7 @@ from mycc.dialects.mlir import context, hlo, ir
 from mycc.foreign import ForeignFunction
 from mycc.function import name_of
 from mycc.jit import jit
-from mycc.lowering import pytrees
+from mycc.lowering import pjrt, pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.dimensions import Dim, Size
 from mycc.lowering.foreign import take_in
@@ -54,6 +54,10 @@ def export(fun: Callable[..., Any]) -> Callable[..., Exported]:
         The module then is one for all sizes, in StableHLO's dynamic operations. It is made of the programs for a
         dozen sizes, so that Python code and passes meet whole numbers; see `mycc.symbolic` for what this asks of
         ``fun``. Rules of `custom_jvp` and `custom_vjp` are left out of it, with a warning.
+
+        Shardings stand in the module (``sdy.sharding``); called, or taken in by `from_stablehlo`, it spreads
+        arguments and results so. One with a `shard_map` or `pmap` in it is for other tools: neither of the two
+        takes it in.
 
     Raises:
         MyccError: (the returned function) the function cannot be traced, or its transforms not be expanded; or it
@@ -212,6 +216,8 @@ class Exported:
             version = hlo.get_version_from_compatibility_requirement(requirement)
         try:
             # What is written is made of the module in place.
+            if any(op.operation.name == "sdy.mesh" for op in self.module.body.operations):
+                return pjrt.serialize_mixed(self.as_bytecode(), version)
             return bytes(hlo.serialize_portable_artifact(copy_module(self.module), version))
         except (ValueError, RuntimeError) as error:
             raise ModuleError(f"{self.name} cannot be written for StableHLO {version}: {error}") from None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mycc.constraint import constrained
+from mycc.device import devices
 from mycc.dialects import transform
 from mycc.dialects.errors import ModuleError
 from mycc.dialects.mlir import context, ir
@@ -18,10 +21,13 @@ from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.foreign import Parameter, Program, take_in
+from mycc.lowering.sharded import Split
+from mycc.lowering.shardings import NamedSharding
 from mycc.lowering.sources import read_source, source_of
 from mycc.passes.symbols import Symbols, operations
+from mycc.sharding import make_mesh
 from mycc.source import user_line
-from mycc.trace import Frame, current
+from mycc.trace import Frame, Tracer, current
 from mycc.types import abstractify
 
 __all__ = ["ForeignFunction", "from_stablehlo"]
@@ -51,6 +57,10 @@ def from_stablehlo(
         ModuleError: the module does not parse or verify, has no such function, or holds what cannot run here:
             unknown custom calls, callbacks, communication between devices, ordered effects. The message names
             file, line and operation.
+
+    Where the module says how its arguments and results are spread (``sdy.sharding``), they are spread so over the first
+    devices, if there are as many as it is for; with fewer it runs on one. What it says of values inside is left to the
+    partitioner.
 
     Example:
         >>> import mycc
@@ -149,8 +159,23 @@ class ForeignFunction:
                 convert(frame.lift(x), aval.dtype, p.dtype)
                 for x, aval, p in zip(args, avals, self._program.parameters, strict=True)
             ]
+        made = [
+            Tracer(frame, value, AbstractValue(a.shape, p.dtype))
+            for value, a, p in zip(values, avals, self._program.parameters, strict=True)
+        ]
+        spread = [self._spread(x, split) for x, split in zip(made, self._program.ins, strict=True)]
+        with building(frame):
+            values = [frame.lift(x) for x in spread]
         results = call(frame, self._callee(frame, tuple(aval.shape for aval in avals)), values)
+        results = [self._spread(x, split) for x, split in zip(results, self._program.outs, strict=True)]
         return results[0] if len(results) == 1 else tuple(results)
+
+    def _spread(self, x: Any, split: Split | None) -> Any:
+        """An argument or result as the module says, where there are as many devices as it is for."""
+        if split is None or math.prod(size for _, size in split.axes) > len(devices()):
+            return x
+        mesh = make_mesh([size for _, size in split.axes], [name for name, _ in split.axes])
+        return constrained(x, NamedSharding(mesh, split.spec), self._program.name)
 
     def _check(self, parameter: Parameter, aval: AbstractValue) -> None:
         if not parameter.admits(aval.shape) or (

@@ -17,6 +17,7 @@ import numpy as np
 from mycc.dialects import ops
 from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
+from mycc.dialects.manual import NAME as MANUAL
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.transform import Transform, complaint, match
 from mycc.dialects.types import dtype_of, element_type, tensor, token
@@ -25,6 +26,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
 from mycc.lowering.legality import complaint as illegality
 from mycc.lowering.refine import open_shape, refine
+from mycc.lowering.sharded import Split, annotations
 from mycc.lowering.sources import Source, parse_module, rename
 from mycc.lowering.trial import try_out
 from mycc.passes.diagnostics import location_parts
@@ -87,6 +89,7 @@ class Program:
         parameters: the arguments.
         results: the results.
         static: whether all shapes in the module are known.
+        ins, outs: how arguments and results are spread over devices, where the module says.
     """
 
     module: ir.Module
@@ -94,6 +97,8 @@ class Program:
     parameters: tuple[Parameter, ...]
     results: tuple[Parameter, ...]
     static: bool
+    ins: tuple[Split | None, ...] = ()
+    outs: tuple[Split | None, ...] = ()
 
     def refined(self, shapes: Sequence[tuple[int, ...]]) -> Program:
         """The program for arguments of these shapes, with all shapes known.
@@ -141,6 +146,7 @@ def _take_in(
         erase_tokens(module)
         _check(name, module)
     names = _names(Symbols(module)["main"], text)
+    ins, outs = annotations(module)
     Pipeline([Normalize()]).run(module)
     static = open_shape(module) is None
     if static and _asserts(module):
@@ -150,7 +156,7 @@ def _take_in(
         _check_operations(name, module)
     parameters, results = _described(module)
     named = tuple(replace(p, name=n) for p, n in zip(parameters, names, strict=True))
-    return Program(module, name, named, results, static)
+    return Program(module, name, named, results, static, tuple(ins), tuple(outs))
 
 
 def make_entry(module: ir.Module, name: str, file: str) -> None:
@@ -366,6 +372,12 @@ def _check_operations(name: str, module: ir.Module) -> None:
         for op in operations(function):
             kind = op.name
             dialect = kind.partition(".")[0]
+            if kind == MANUAL:
+                raise ModuleError(
+                    f"{describe(op.location)}: '{kind}' in {name} is a program for each of several devices; a module from elsewhere "
+                    "can leave its arrays to the partitioner ('sdy.sharding'), a function of mycc's own (shard_map, pmap) is "
+                    "called as it is"
+                )
             if kind in _REMOTE:
                 raise ModuleError(
                     f"{describe(op.location)}: '{kind}' communicates between devices or with the host; export the "

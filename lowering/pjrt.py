@@ -53,6 +53,7 @@ __all__ = [
     "refine_shapes",
     "register_cpu_kernels",
     "result_handler",
+    "serialize_mixed",
 ]
 
 # The bindings carry no type information; see the stubs of jaxlib's repository for their signatures.
@@ -85,6 +86,15 @@ def refine_shapes(module: bytes) -> bytes:
         XlaRuntimeError: they do not follow.
     """
     return bytes(_jax.mlir.refine_polymorphic_shapes(module))
+
+
+def serialize_mixed(module: bytes, version: str) -> bytes:
+    """A module, as bytecode, as a portable artifact in which Shardy's operations and attributes stay what they are.
+
+    Raises:
+        XlaRuntimeError: it cannot be written for that version of StableHLO.
+    """
+    return bytes(_jax.mlir.serialize_portable_artifact(module, version, True))
 
 
 # jaxlib 0.12 dropped the checks that earlier versions leave to a method of jax's ArrayImpl.

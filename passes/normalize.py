@@ -27,6 +27,7 @@ import numpy as np
 from mycc.dialects import ops
 from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
+from mycc.dialects.manual import NAME as MANUAL
 from mycc.dialects.mlir import PassManager, context, func, ir
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.types import dtype_of
@@ -82,8 +83,10 @@ class Normalize(Pass):
 def _drop_surroundings(module: ir.Module) -> None:
     for name in [a for a in module.operation.attributes if a != "sym_name"]:
         del module.operation.attributes[name]
+    # What is manual over a mesh needs it: others say what that is.
+    used = any(op.name == MANUAL for f in Symbols(module).functions.values() for op in operations(f))
     for op in list(module.body.operations):
-        if op.operation.name == "sdy.mesh":
+        if op.operation.name == "sdy.mesh" and not used:
             op.operation.erase()
 
 
