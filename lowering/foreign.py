@@ -26,7 +26,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.handover import refuse_cycles
 from mycc.lowering.legality import complaint as illegality
 from mycc.lowering.refine import open_shape, refine
-from mycc.lowering.sharded import Split, annotations
+from mycc.lowering.sharded import Split, splits_of
 from mycc.lowering.sources import Source, parse_module, rename
 from mycc.lowering.trial import try_out
 from mycc.passes.diagnostics import location_parts
@@ -146,7 +146,7 @@ def _take_in(
         erase_tokens(module)
         _check(name, module)
     names = _names(Symbols(module)["main"], text)
-    ins, outs = annotations(module)
+    ins, outs = splits_of(module)
     Pipeline([Normalize()]).run(module)
     static = open_shape(module) is None
     if static and _asserts(module):

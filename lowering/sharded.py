@@ -11,7 +11,7 @@ from mycc.dialects.types import element_type
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.shardings import NamedSharding, PartitionSpec
 
-__all__ = ["Split", "annotate", "annotations", "identity", "sharding_attribute"]
+__all__ = ["Split", "annotate", "identity", "sharding_attribute", "splits_of"]
 
 
 def sharding_attribute(
@@ -75,7 +75,7 @@ class Split:
     spec: PartitionSpec
 
 
-def annotations(module: ir.Module) -> tuple[list[Split | None], list[Split | None]]:
+def splits_of(module: ir.Module) -> tuple[list[Split | None], list[Split | None]]:
     """How a module's ``main`` says that its arguments and results are spread; None where it says nothing.
 
     Meshes of devices in an order of their own, and axes that are split themselves, are passed over.

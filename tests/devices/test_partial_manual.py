@@ -241,12 +241,12 @@ def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh, Matrix]
         ),
         "constraint": (
             error,
-            here + r".*splits by 'x', along which the shard_map around .*; split by y, or leave it out",
+            here + r".*names 'x', over which .* is mapped: .*; leave it out of the spec",
             over(lambda m, v: with_sharding_constraint(v, NamedSharding(m, P("x")))),
         ),
         "constraint where nothing is left": (
             error,
-            here + r".*splits by 'x', along which .*; map along fewer axes \(axis_names\)",
+            here + r".*names 'x', over which .* is mapped: .*; leave it out of the spec",
             over(lambda m, v: with_sharding_constraint(v, NamedSharding(m, P("x"))), axis_names=()),
         ),
         "constraint of another mesh": (
