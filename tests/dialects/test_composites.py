@@ -13,6 +13,7 @@ from mycc.dialects.composites import match_composite, rename, restore
 from mycc.dialects.errors import TransformError
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.types import dtype_of
+from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import devices
 from mycc.lowering.pipelines import run_default
@@ -80,7 +81,7 @@ def gradient(module: ir.Module) -> np.ndarray[Any, Any]:
 
 def evaluated(module: ir.Module, x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     result = module.body.operations[0].operation.attributes["function_type"].value.results[0]
-    aval = mycc.ShapeDtypeStruct(tuple(result.shape), dtype_of(result))._aval
+    aval = AbstractValue(tuple(result.shape), dtype_of(result))
     executable = compile_module(module, devices=[devices()[0]], options=CompileSettings(), out_avals=(aval,))
     (found,) = executable.run([mnp.asarray(x)._data], lambda: "")
     return np.asarray(mycc.Array(found))
