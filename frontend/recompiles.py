@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-import os
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from mycc import logs
 from mycc.array import Array
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
@@ -127,8 +126,8 @@ def note(name: str, fun: Callable[..., Any], signature: Signature) -> None:
             return
         story = history.story = _story(name, history.count, signature, before)
         _last[:] = [story]
-    if sys.stderr is not None and "recompiles" in os.environ.get("MYCC_LOG", "").replace(" ", "").split(","):
-        print(f"mycc: {story}", file=sys.stderr, flush=True)
+    if logs.asked("recompiles"):
+        logs.write(story)
 
 
 def _text_of(fun: Any) -> Hashable:

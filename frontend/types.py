@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import ml_dtypes
 import numpy as np
 
+from mycc import logs
 from mycc.array import Array
 from mycc.dialects.types import float0
 from mycc.lowering.abstract import AbstractValue
@@ -101,7 +102,36 @@ def promote(avals: Sequence[AbstractValue]) -> tuple[np.dtype[Any], bool]:
     found = _PROMOTED.get(key)
     if found is None:
         found = _PROMOTED[key] = _promote(avals)
+    if _LOGGED:
+        _log_widening(avals, found[0])
     return found
+
+
+_LOGGED = logs.asked("promotion")
+_LOGGED_LINES: set[str] = set()
+
+
+def _width(dtype: np.dtype[Any]) -> int:
+    """The bytes of a number, of each part of a complex one."""
+    return dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+
+
+def _log_widening(avals: Sequence[AbstractValue], promoted: np.dtype[Any]) -> None:
+    """Name the line, once, where an operand of 64 bits makes others wider than they were."""
+    if _width(promoted) < 8:
+        return
+    inexact = promoted.kind in "fc"
+    operands = [aval for aval in avals if not aval.weak_type and aval.dtype != _BOOL]
+    wide = [aval for aval in operands if _width(aval.dtype) == 8]
+    narrow = [aval for aval in operands if _width(aval.dtype) < 8 and (aval.dtype.kind in "fcV") == inexact]
+    line = user_line()
+    if not wide or not narrow or line in _LOGGED_LINES:
+        return
+    _LOGGED_LINES.add(line)
+    logs.write(
+        f"{line}: {', '.join(map(str, narrow))} becomes {promoted.name} beside {', '.join(map(str, wide))}; "
+        "convert with .astype(...) where that is not meant"
+    )
 
 
 def _promote(avals: Sequence[AbstractValue]) -> tuple[np.dtype[Any], bool]:
