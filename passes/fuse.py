@@ -19,45 +19,22 @@ from typing import Any
 
 from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, option
+from mycc.passes.kinds import (
+    BROADCAST,
+    CHEAP,
+    ELEMENTWISE,
+    EXPENSIVE,
+    FUSIBLE,
+    KINDS,
+    NEEDS_STORED,
+    RECOMPUTED,
+    REDUCTION,
+    RESHAPE,
+)
 from mycc.passes.pattern import may_hold_program
 
 __all__ = ["Fuse"]
 
-
-# Kinds of operations; one may be of several.
-_CHEAP = 1  # XLA computes these again in each consumer without asking.
-_EXPENSIVE = 2  # XLA never computes these twice, but stores them (its InstructionFusion::IsExpensive).
-_TRANSPARENT = 4  # Moves of elements that a loop fusion reads through.
-_BROADCAST = 8
-_RESHAPE = 16
-_REDUCTION = 32
-_NEEDS_STORED = (
-    64  # Elementwise work fused into these is done at their stride or per block, several times slower.
-)
-_ELEMENTWISE = _CHEAP | _EXPENSIVE
-_FUSIBLE = _ELEMENTWISE | _TRANSPARENT
-_RECOMPUTED = _CHEAP | _TRANSPARENT
-
-_NAMES = {
-    _CHEAP: "abs add and bitcast_convert ceil clamp compare complex convert count_leading_zeros floor imag "
-    "is_finite maximum minimum multiply negate not or popcnt real reduce_precision round_nearest_afz "
-    "round_nearest_even select shift_left shift_right_arithmetic shift_right_logical sign square subtract "
-    "xor conj",
-    _EXPENSIVE: "acos acosh asin asinh atan atan2 atanh bessel_i1e cbrt cosh cosine digamma divide erf "
-    "erf_inv erfc exponential exponential_minus_one lgamma log log_plus_one logistic "
-    "polygamma power remainder rsqrt sine sinh sqrt tan tanh zeta",
-    _TRANSPARENT: "concatenate dynamic_slice iota pad reverse slice",
-    _TRANSPARENT | _BROADCAST: "broadcast_in_dim broadcast",
-    _TRANSPARENT | _RESHAPE: "reshape",
-    _REDUCTION: "reduce reduce_window",
-    _NEEDS_STORED: "transpose dot_general dot convolution",
-}
-_KINDS = {
-    f"{dialect}.{name}": kind
-    for kind, names in _NAMES.items()
-    for name in names.split()
-    for dialect in ("stablehlo", "chlo")
-}
 
 # Beyond these counts the decision is the same; capping them keeps the analysis linear.
 _MANY_ROOTS = 16
@@ -143,7 +120,7 @@ class _Graph:
                 for value in op.results:
                     position[hash(value)] = i
             self.ops.append(op)
-            self.kinds.append(_KINDS.get(name, 0))
+            self.kinds.append(KINDS.get(name, 0))
             self.producers.append(found)
             self.users.append([])
 
@@ -171,7 +148,7 @@ class _Graph:
                 stored[i] = "reduction that is broadcast"
         costs: list[int] = []
         for i in range(len(self.ops)):
-            if self.kinds[i] & _BROADCAST and options.broadcasts:
+            if self.kinds[i] & BROADCAST and options.broadcasts:
                 for p in self.producers[i]:
                     if costs[p] >= options.min_cost and self._repeats(i, p):
                         stored[p] = "computed for each copy"
@@ -184,16 +161,16 @@ class _Graph:
             roots = self._roots(i, through)
             kind, fusions = self.kinds[i], len(roots) - 1
             if (
-                kind & _CHEAP
+                kind & CHEAP
                 and i not in stored
                 and costs[i] * fusions >= options.min_cost
                 and self._is_large(i)
             ):
                 stored[i] = "recomputed"
                 candidates.append((i, fusions))
-            if kind & _FUSIBLE:
-                through[i] = frozenset((i,)) if i in stored or (fusions and kind & _EXPENSIVE) else roots
-            elif kind & _REDUCTION:
+            if kind & FUSIBLE:
+                through[i] = frozenset((i,)) if i in stored or (fusions and kind & EXPENSIVE) else roots
+            elif kind & REDUCTION:
                 through[i] = frozenset((i,))
         # Downwards: where a value above turned out to be stored, recomputing from it may be cheap.
         for i, fusions in reversed(candidates):
@@ -225,28 +202,28 @@ class _Graph:
     def _cost(self, i: int, costs: list[int]) -> int:
         """How many cheap operations computing i again takes, from what is in memory (and so costs 0)."""
         kind = self.kinds[i]
-        if not kind & _RECOMPUTED:
+        if not kind & RECOMPUTED:
             return 0
-        total = kind & _CHEAP
+        total = kind & CHEAP
         for p in self.producers[i]:
             total += costs[p]
         return min(total, _LARGE_COST)
 
     def _feeding_contractions(self) -> Iterator[int]:
         for u, kind in enumerate(self.kinds):
-            if kind & _NEEDS_STORED:
+            if kind & NEEDS_STORED:
                 for p in self.producers[u]:
-                    if self.kinds[p] & _ELEMENTWISE and self._is_large(p):
+                    if self.kinds[p] & ELEMENTWISE and self._is_large(p):
                         yield p
 
     def _broadcast_reductions(self) -> Iterator[int]:
         for u, kind in enumerate(self.kinds):
-            if kind & _BROADCAST:
+            if kind & BROADCAST:
                 above = self.producers[u]
-                while above and self.kinds[above[0]] & _RESHAPE:
+                while above and self.kinds[above[0]] & RESHAPE:
                     above = self.producers[above[0]]
                 i = above[0] if above else u
-                if self.kinds[i] & _REDUCTION and len(self.ops[i].results) == 1 and self._is_large(u):
+                if self.kinds[i] & REDUCTION and len(self.ops[i].results) == 1 and self._is_large(u):
                     yield i
 
     def _repeats(self, i: int, p: int) -> bool:
@@ -288,10 +265,10 @@ class _Graph:
         numbers: list[int] = [-1] * len(self.ops)
         i64 = ir.IntegerType.get_signless(64)
         for i in range(len(self.ops) - 1, -1, -1):
-            if not self.kinds[i] & (_FUSIBLE | _REDUCTION):
+            if not self.kinds[i] & (FUSIBLE | REDUCTION):
                 continue
-            inside = {numbers[u] for u in self.users[i] if self.kinds[u] & (_FUSIBLE | _REDUCTION)}
-            if i in stored or len(inside) != 1 or not self.kinds[i] & _FUSIBLE:
+            inside = {numbers[u] for u in self.users[i] if self.kinds[u] & (FUSIBLE | REDUCTION)}
+            if i in stored or len(inside) != 1 or not self.kinds[i] & FUSIBLE:
                 cluster += 1
                 numbers[i] = cluster
             else:
