@@ -16,6 +16,7 @@ from mycc.passes.in_turn import LapackInTurn
 from mycc.passes.keep import Keep
 from mycc.passes.normalize import Normalize
 from mycc.passes.outline import Outline
+from mycc.passes.rematerialize import Rematerialize
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
 
@@ -34,6 +35,7 @@ PASSES: tuple[type[Pass], ...] = (
     Simplify,
     Components,
     Fuse,
+    Rematerialize,
     CheckNans,
     HostLapack,
     LapackInTurn,

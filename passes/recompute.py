@@ -1,0 +1,358 @@
+"""What to keep and what to compute again, where a program's memory peaks: by minimum cuts.
+
+What was made before the peak and is used behind it is alive at the peak. The uses behind it are taken in windows,
+each with a part of the values. For each window a cut through the operations that lead to its values says which
+values to keep and which operations to do again right before: keeping costs bytes, doing again costs time, counted
+as a few bytes. Windows are cut from the last to the first. What one keeps is free for those before it, and what one
+does again no other may, so that nothing is done more than twice; this also makes a chain of n operations end up with
+values kept at regular distances ("Training deep nets with sublinear memory cost", Chen et al. 2016). Cuts of joint
+forward and backward programs are from "Min-cut rematerialization" in PyTorch's functorch (Horace He, 2022).
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mycc.passes.kinds import CHEAP, EXPENSIVE, FUSIBLE, RECOMPUTED, REDUCTION, TRANSPARENT
+from mycc.passes.liveness import BARRIER, Life, Program, Step, Value
+from mycc.passes.min_cut import INFINITE, MinCut
+
+__all__ = ["EFFORTS", "Effort", "Window", "allowed", "apply", "plan", "weight"]
+
+# Costs are integers: the smallest price of an operation on one element.
+_UNIT = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What may be done again, and for how much memory.
+
+    Args:
+        name: as it is reported.
+        level: 0 for work on elements and moves of them, 1 for reductions as well, 2 for anything without effects.
+        price: what an operation on one element costs, in parts of a byte (of `_UNIT`).
+    """
+
+    name: str
+    level: int
+    price: int
+
+
+EFFORTS = (
+    Effort("elementwise", 0, _UNIT // 64),
+    Effort("reductions", 1, _UNIT // 64),
+    Effort("contractions", 2, _UNIT // 256),
+    Effort("anything", 2, 1),
+)
+
+# Values of less than this part of the budget are kept without asking.
+_SMALL = 1 << 12
+# Chains of so few cheap operations from what is there anyway are done again in each window.
+_FREE = 8
+# Contractions do so many operations while others do one.
+_CONTRACTION = 8
+# Operations that a cut looks at, for each value that its window needs.
+_REACH = 256
+_MAX_TRIGGERS = 8
+
+
+@dataclass(slots=True)
+class Window:
+    """A part of the uses behind the peak.
+
+    Args:
+        start: the position of its first step.
+        needs: the values from before the peak that are first used in it.
+        again: the positions of the steps to do again.
+        gain: the bytes of what is not kept for it.
+        weight: the work of doing the steps again.
+    """
+
+    start: int
+    needs: list[Value]
+    again: list[int] = field(default_factory=list)
+    gain: int = 0
+    weight: int = 0
+
+
+def weight(step: Step) -> int:
+    """The time that an operation takes, in operations on one element."""
+    if step.kind & EXPENSIVE:
+        return 8 * step.elements
+    if step.kind & FUSIBLE or step.is_barrier:
+        return 0 if step.is_barrier else step.elements
+    return max(step.elements, step.flops // _CONTRACTION)
+
+
+def allowed(step: Step, level: int) -> bool:
+    """Whether an operation may be done again."""
+    if not step.pure or step.copied or step.source is None or step.name.endswith(".return"):
+        return False
+    if step.is_barrier:
+        return len(step.results) == 1
+    if step.kind & FUSIBLE or step.name == "stablehlo.transpose":
+        return True
+    return level >= 2 or (level == 1 and bool(step.kind & REDUCTION))
+
+
+def plan(program: Program, life: Life, budget: int, effort: Effort, share: int) -> list[Window]:
+    """The windows behind the peak, with what to do again in each.
+
+    Args:
+        program, life: the program, and what is alive in it.
+        budget: the bytes that may be alive.
+        effort: what may be done again.
+        share: which part of the budget, one of so many, a window's values may take.
+    """
+    return _Planner(program, life, budget, effort).plan(max(1, budget // share))
+
+
+class _Planner:
+    def __init__(self, program: Program, life: Life, budget: int, effort: Effort) -> None:
+        self.program = program
+        self.peak = life.position
+        self.effort = effort
+        self.small = budget // _SMALL
+        self.producers = program.producers()
+        self.free = self._free()
+        self.saved: set[Value] = set()
+        self.claimed: set[int] = set()
+
+    def _free(self) -> set[int]:
+        """The steps that can be done again for next to nothing, from what is there anyway."""
+        program, costs, found = self.program, dict[Value, int](), set[int]()
+        for i, step in enumerate(program.steps[: self.peak + 1]):
+            if not step.kind & RECOMPUTED or not allowed(step, 0):
+                continue
+            total = 1
+            for value in step.operands:
+                total += 0 if value in program.fixed else costs.get(value, _FREE)
+            if total <= _FREE:
+                costs[step.results[0]] = total
+                found.add(i)
+        return found
+
+    def plan(self, share: int) -> list[Window]:
+        steps, fixed, producers = self.program.steps, self.program.fixed, self.producers
+        returned = set(steps[-1].operands)
+        uses: dict[Value, list[int]] = {}
+        for i in range(self.peak + 1, len(steps) - 1):
+            for value in steps[i].operands:
+                if producers[value] <= self.peak and value not in fixed and value not in returned:
+                    uses.setdefault(value, []).append(i)
+        self.saved |= returned
+        windows: list[Window] = []
+        filled = share
+        for value, times in sorted(uses.items(), key=lambda item: item[1][0]):
+            if self.program.sizes[value] <= self.small:
+                continue
+            if filled >= share and (not windows or windows[-1].start < times[0]):
+                windows.append(Window(times[0], []))
+                filled = 0
+            filled += self.program.sizes[value]
+        starts = [window.start for window in windows]
+        for value, times in uses.items():
+            last = -2
+            for i in times:
+                index = bisect_right(starts, i) - 1
+                # What the window before needs as well is kept from there.
+                if index > last + 1 or last < 0 <= index:
+                    windows[index].needs.append(value)
+                last = max(last, index)
+        for window in reversed(windows):
+            self._cut(window)
+        return windows
+
+    def _available(self, value: Value) -> bool:
+        program = self.program
+        return value in program.fixed or value in self.saved or program.sizes[value] <= self.small
+
+    def _cut(self, window: Window) -> None:
+        """Decides what to keep for a window."""
+        program, producers = self.program, self.producers
+        graph = MinCut()
+        needed: dict[Value, int] = {}
+        done: dict[int, int] = {}
+        # The latest operations first, so that what lies beyond reach is what is far away.
+        pending: list[tuple[int, Value]] = []
+
+        def ask(value: Value) -> int:
+            if value not in needed:
+                needed[value] = graph.node()
+                heapq.heappush(pending, (-producers[value], value))
+            return needed[value]
+
+        for value in window.needs:
+            if not self._available(value):
+                graph.edge(graph.SOURCE, ask(value), INFINITE)
+        reach = _REACH * (1 + len(window.needs))
+        while pending:
+            _, value = heapq.heappop(pending)
+            node, i, price = needed[value], producers[value], program.sizes[value] * _UNIT
+            step = program.steps[i]
+            if i in self.claimed or not allowed(step, self.effort.level) or len(done) >= reach:
+                graph.edge(node, graph.SINK, price)
+                continue
+            if i not in done:
+                done[i] = graph.node()
+                graph.edge(done[i], graph.SINK, self.effort.price * weight(step))
+                for operand in step.operands:
+                    if not self._available(operand):
+                        graph.edge(done[i], ask(operand), INFINITE)
+            graph.edge(node, done[i], price)
+        _, near = graph.cut()
+        window.again = sorted(i for i, node in done.items() if near[node])
+        again = set(window.again)
+        kept = {v for v, node in needed.items() if near[node] and producers[v] not in again}
+        window.gain = sum(program.sizes[v] for v in window.needs if not self._available(v)) - sum(
+            program.sizes[v] for v in kept
+        )
+        window.weight = sum(weight(program.steps[i]) for i in window.again)
+        self.saved |= kept
+        self.claimed |= again - self.free
+
+
+def apply(program: Program, life: Life, windows: Sequence[Window], left_out: Container[int] = ()) -> Program:
+    """The program in which each window begins by doing its steps again, behind a barrier.
+
+    Args:
+        program, life: what the windows were planned for.
+        windows: all of them.
+        left_out: the indices of those that do nothing again after all.
+    """
+    kept = [Window(w.start, w.needs) if i in left_out else w for i, w in enumerate(windows)]
+    return _Rewriter(program, life).run(kept)
+
+
+class _Rewriter:
+    def __init__(self, program: Program, life: Life) -> None:
+        self.old = program
+        self.life = life
+        self.new = Program([], list(program.sizes), set(program.fixed), program.handles, program.is_body)
+        self.producers = program.producers()
+        self.now: dict[Value, Value] = {}
+        """What stands for a value from here on, if it is not the value itself."""
+        self.making: dict[Value, int] = {}
+        self.made: dict[Value, Value] = {}
+        self.needs: set[Value] = set()
+        self.inputs: dict[Value, Value] = {}
+
+    def run(self, windows: Sequence[Window]) -> Program:
+        old, new = self.old, self.new
+        ends = [*(window.start for window in windows[1:]), len(old.steps)]
+        start = windows[0].start if windows else len(old.steps)
+        new.steps += old.steps[:start]
+        for window, end in zip(windows, ends, strict=True):
+            self._enter(window, end)
+            for step in old.steps[window.start : end]:
+                self._make(step.operands)
+                operands = [self.now.get(value, value) for value in step.operands]
+                new.steps.append(step if operands == step.operands else _with(step, operands))
+        _drop_dead(new)
+        return new
+
+    def _value(self, like: Value) -> Value:
+        self.new.sizes.append(self.new.sizes[like])
+        return len(self.new.sizes) - 1
+
+    def _enter(self, window: Window, end: int) -> None:
+        """Puts the barrier before a window."""
+        old, now = self.old, self.now
+        for value in window.needs:
+            now.pop(value, None)
+        self.making, self.made, self.needs = {}, {}, set(window.needs)
+        if not window.again:
+            return
+        steps = [old.steps[i] for i in window.again]
+        results = {value: i for i in window.again for value in old.steps[i].results}
+        taken = dict.fromkeys(v for step in steps for v in step.operands if v not in results)
+        taken = dict.fromkeys(v for v in taken if not self._is_constant(v))
+        triggers = self._triggers(window.start, end)
+        values = [*taken, *triggers]
+        made = [self._value(value) for value in values]
+        self.new.steps.append(
+            Step(None, BARRIER, 0, [now.get(value, value) for value in values], made, copied=True)
+        )
+        self.inputs = dict(zip(values, made, strict=True))
+        now.update(zip(triggers, made[len(taken) :], strict=True))
+        self.making = results
+
+    def _is_constant(self, value: Value) -> bool:
+        i = self.producers[value]
+        return i >= 0 and self.old.steps[i].name == "stablehlo.constant"
+
+    def _triggers(self, start: int, end: int) -> list[Value]:
+        """Values that are there only when a window begins: what is computed again must wait for them.
+
+        They are stored there. If they stayed inside of a fusion that goes on in the window, so would all that it
+        reads in the windows before.
+        """
+        steps, sizes, peak = self.old.steps, self.old.sizes, self.life.position
+        found: dict[Value, int] = {}
+        for step in steps[start:end]:
+            for value in step.operands:
+                i = self.producers[value]
+                if peak < i < start and value not in self.old.fixed and not self._is_spread(value, i):
+                    found[value] = i
+        order = sorted(found, key=lambda v: found[v], reverse=True)
+        large = max((sizes[v] for v in order), default=0)
+        order = [v for v in order if 16 * sizes[v] >= large][:_MAX_TRIGGERS]
+        return order or steps[start - 1].results[:1]
+
+    def _is_spread(self, value: Value, producer: int) -> bool:
+        """Whether a value is made of few numbers, inside of the fusions that use it."""
+        return value in self.life.virtual and bool(self.old.steps[producer].kind & TRANSPARENT)
+
+    def _make(self, values: Iterable[Value]) -> None:
+        """Does again what makes these values, if the window does, and has not yet."""
+        pending = [v for v in values if v in self.needs and v in self.making and v not in self.made]
+        while pending:
+            value = pending[-1]
+            if value in self.made:
+                pending.pop()
+                continue
+            step = self.old.steps[self.making[value]]
+            missing = [v for v in step.operands if v in self.making and v not in self.made]
+            if missing:
+                pending += missing
+                continue
+            pending.pop()
+            operands = [self.made.get(v, self.inputs.get(v, v)) for v in step.operands]
+            results = [self._value(v) for v in step.results]
+            copy = _with(step, operands)
+            copy.results, copy.copied = results, True
+            self.new.steps.append(copy)
+            for old, new in zip(step.results, results, strict=True):
+                self.made[old] = new
+                if old in self.needs:
+                    self.now[old] = new
+
+
+def _with(step: Step, operands: list[Value]) -> Step:
+    return Step(
+        step.source,
+        step.name,
+        step.kind,
+        operands,
+        step.results,
+        step.inner,
+        step.elements,
+        step.flops,
+        step.pure,
+        step.inside,
+        step.copied,
+    )
+
+
+def _drop_dead(program: Program) -> None:
+    used = set(program.steps[-1].operands)
+    kept = [program.steps[-1]]
+    for step in reversed(program.steps[:-1]):
+        if step.pure and step.results and used.isdisjoint(step.results):
+            continue
+        used.update(step.operands)
+        kept.append(step)
+    program.steps = kept[::-1]
