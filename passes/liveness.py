@@ -27,6 +27,9 @@ BARRIER = "stablehlo.optimization_barrier"
 _CONSTANT = "stablehlo.constant"
 # These write into an operand's memory if nobody needs it any more.
 _IN_PLACE = frozenset({"stablehlo.dynamic_update_slice", "stablehlo.scatter", "stablehlo.while"})
+# Of these no more is moved than what is written, and nothing is computed.
+_WRITES = frozenset({"stablehlo.dynamic_update_slice", "stablehlo.scatter"})
+_MOVES = frozenset({"func.return", "stablehlo.return", "stablehlo.transpose", "stablehlo.gather"})
 _CALLS = {"func.call": "callee", "stablehlo.composite": "decomposition"}
 
 
@@ -114,7 +117,7 @@ class Memory:
     """
 
     def __init__(self, module: ir.Module) -> None:
-        self._is_pure = Effects(module.operation).is_pure
+        self.is_pure = Effects(module.operation).is_pure
         self._functions = {
             ir.StringAttr(op.attributes["sym_name"]).value: op.operation
             for op in module.body.operations
@@ -145,7 +148,7 @@ class Memory:
             op = each.operation
             name = op.name
             operands = [number(value) for value in op.operands]
-            step = Step(op, name, KINDS.get(name, 0), operands, [], pure=self._is_pure(op, name))
+            step = Step(op, name, KINDS.get(name, 0), operands, [], pure=self.is_pure(op, name))
             if may_have_regions(name):
                 self._capture(op, step, numbers, number)
             for value in op.results:
@@ -209,7 +212,9 @@ class Memory:
             # Routines of linear algebra take about a matrix product.
             shape = handles[step.operands[0]].type.shape if step.operands else []
             step.flops = step.elements * max([1, *shape[-1:]])
-        elif name not in ("func.return", "stablehlo.return", "stablehlo.transpose"):
+        elif name in _WRITES:
+            step.elements = max([1, *(self._measure(handles[v].type)[1] for v in step.operands[1:])])
+        elif name not in _MOVES:
             step.flops = step.elements
 
     def _weigh_regions(self, op: ir.Operation, step: Step) -> None:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mycc.passes.kinds import CHEAP, EXPENSIVE, FUSIBLE, RECOMPUTED, REDUCTION, TRANSPARENT
+from mycc.passes.kinds import EXPENSIVE, FUSIBLE, RECOMPUTED, REDUCTION, TRANSPARENT
 from mycc.passes.liveness import BARRIER, Life, Program, Step, Value
 from mycc.passes.min_cut import INFINITE, MinCut
 
-__all__ = ["EFFORTS", "Effort", "Window", "allowed", "apply", "plan", "weight"]
+__all__ = ["EFFORTS", "Effort", "Window", "allowed", "apply", "choose", "plan", "weight"]
 
 # Costs are integers: the smallest price of an operation on one element.
 _UNIT = 8192
@@ -172,47 +172,70 @@ class _Planner:
 
     def _cut(self, window: Window) -> None:
         """Decides what to keep for a window."""
-        program, producers = self.program, self.producers
-        graph = MinCut()
-        needed: dict[Value, int] = {}
-        done: dict[int, int] = {}
-        # The latest operations first, so that what lies beyond reach is what is far away.
-        pending: list[tuple[int, Value]] = []
+        program = self.program
+        needs = [value for value in window.needs if not self._available(value)]
+        level = self.effort.level
 
-        def ask(value: Value) -> int:
-            if value not in needed:
-                needed[value] = graph.node()
-                heapq.heappush(pending, (-producers[value], value))
-            return needed[value]
+        def may(i: int) -> bool:
+            return i not in self.claimed and allowed(program.steps[i], level)
 
-        for value in window.needs:
-            if not self._available(value):
-                graph.edge(graph.SOURCE, ask(value), INFINITE)
-        reach = _REACH * (1 + len(window.needs))
-        while pending:
-            _, value = heapq.heappop(pending)
-            node, i, price = needed[value], producers[value], program.sizes[value] * _UNIT
-            step = program.steps[i]
-            if i in self.claimed or not allowed(step, self.effort.level) or len(done) >= reach:
-                graph.edge(node, graph.SINK, price)
-                continue
-            if i not in done:
-                done[i] = graph.node()
-                graph.edge(done[i], graph.SINK, self.effort.price * weight(step))
-                for operand in step.operands:
-                    if not self._available(operand):
-                        graph.edge(done[i], ask(operand), INFINITE)
-            graph.edge(node, done[i], price)
-        _, near = graph.cut()
-        window.again = sorted(i for i, node in done.items() if near[node])
-        again = set(window.again)
-        kept = {v for v, node in needed.items() if near[node] and producers[v] not in again}
-        window.gain = sum(program.sizes[v] for v in window.needs if not self._available(v)) - sum(
-            program.sizes[v] for v in kept
-        )
+        window.again, kept = choose(program, self.producers, needs, self._available, may, self.effort.price)
+        window.gain = sum(program.sizes[v] for v in needs) - sum(program.sizes[v] for v in kept)
         window.weight = sum(weight(program.steps[i]) for i in window.again)
         self.saved |= kept
-        self.claimed |= again - self.free
+        self.claimed |= {*window.again} - self.free
+
+
+def choose(
+    program: Program,
+    producers: Sequence[int],
+    needs: Sequence[Value],
+    available: Callable[[Value], bool],
+    may: Callable[[int], bool],
+    price: int,
+) -> tuple[list[int], set[Value]]:
+    """The cheapest way to have values: which steps to do again, and which values to keep for it.
+
+    Args:
+        program: where the values are made.
+        producers: for each value the position of the step that makes it, or -1.
+        needs: the values.
+        available: whether a value is there anyway.
+        may: whether a step may be done again.
+        price: of an operation on one element, as in `Effort`.
+    """
+    graph = MinCut()
+    needed: dict[Value, int] = {}
+    done: dict[int, int] = {}
+    # The latest operations first, so that what lies beyond reach is what is far away.
+    pending: list[tuple[int, Value]] = []
+
+    def ask(value: Value) -> int:
+        if value not in needed:
+            needed[value] = graph.node()
+            heapq.heappush(pending, (-producers[value], value))
+        return needed[value]
+
+    for value in needs:
+        graph.edge(graph.SOURCE, ask(value), INFINITE)
+    reach = _REACH * (1 + len(needs))
+    while pending:
+        _, value = heapq.heappop(pending)
+        node, i, bytes_ = needed[value], producers[value], program.sizes[value] * _UNIT
+        if i < 0 or len(done) >= reach or not may(i):
+            graph.edge(node, graph.SINK, bytes_)
+            continue
+        if i not in done:
+            done[i] = graph.node()
+            graph.edge(done[i], graph.SINK, price * weight(program.steps[i]))
+            for operand in program.steps[i].operands:
+                if not available(operand):
+                    graph.edge(done[i], ask(operand), INFINITE)
+        graph.edge(node, done[i], bytes_)
+    _, near = graph.cut()
+    again = {i for i, node in done.items() if near[node]}
+    kept = {v for v, node in needed.items() if near[node] and producers[v] not in again}
+    return sorted(again), kept
 
 
 def apply(program: Program, life: Life, windows: Sequence[Window], left_out: Container[int] = ()) -> Program:

@@ -9,6 +9,7 @@ way (`mycc.passes.saved_rows`).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,34 +18,63 @@ from mycc.dialects.mlir import context, ir
 from mycc.passes.base import Pass, option
 from mycc.passes.liveness import Life, Memory, Program, Step
 from mycc.passes.recompute import EFFORTS, Effort, Window, apply, plan
+from mycc.passes.saved_rows import fewer_rows
 from mycc.passes.symbols import remap_captures
 
-__all__ = ["Rematerialize", "bytes_of"]
+__all__ = ["Reached", "Rematerialize", "bytes_of", "reached"]
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGT]?)(?:i?B)?|(%))", re.IGNORECASE)
+_REPORT = "mycc.memory"
 
 # How often the highest peak is taken down; a program may have many.
 _ROUNDS = 64
 # Which part of the budget the values of one window may take, one of so many: the smaller, the more is kept between.
 _SHARES = (4, 16)
 _MORE_SHARES = (64, 2)
+# The least that is left to what a loop's body keeps, one part of the budget of so many.
+_FOR_BODIES = 4
 
 
-def bytes_of(text: str) -> int:
+def bytes_of(text: str, whole: int = 0) -> int:
     """A number of bytes, as people write it.
 
+    Args:
+        text: ``512M``, ``1.5 GiB``, ``100000``, or a part of the whole, ``50%``.
+        whole: what ``100%`` are.
+
     Raises:
-        ValueError: it is none.
+        ValueError: it is none of these.
 
     Example:
-        >>> bytes_of("512M"), bytes_of("1.5 KiB"), bytes_of("100")
-        (536870912, 1536, 100)
+        >>> bytes_of("512M"), bytes_of("1.5 KiB"), bytes_of("25%", 1000)
+        (536870912, 1536, 250)
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"'{text}' is no number of bytes: write 512M, 1.5G, or 100000")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+        raise ValueError(f"'{text}' is no amount of memory: write 512M, 1.5G, 100000 (bytes), or 50%")
+    if found[3]:
+        return int(float(found[1]) * whole / 100)
+    return int(float(found[1]) * _UNITS[(found[2] or "").upper()])
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What the pass says about a function: bytes alive at once as estimated, and the work added, in percent."""
+
+    before: int
+    after: int
+    budget: int
+    added_flops_percent: float
+
+
+def reached(function: ir.Operation) -> Reached | None:
+    """What `Rematerialize` has written on a function; None if it had nothing to do."""
+    if _REPORT not in function.attributes:
+        return None
+    report = ir.DictAttr(function.attributes[_REPORT])
+    numbers = (int(ir.IntegerAttr(report[name]).value) for name in ("before", "after", "budget"))
+    return Reached(*numbers, float(ir.FloatAttr(report["added_flops_percent"]).value))
 
 
 @dataclass(frozen=True)
@@ -55,23 +85,22 @@ class Rematerialize(Pass):
     is computed again carries the attribute ``mycc.recomputed``, and functions get ``mycc.memory``: the most bytes
     alive at once as estimated, before and after, the budget, and the work added, in percent.
 
-    Arguments, constants and results do not count: they are there anyway. Functions that are called are left alone,
-    so `inline` them before.
+    Arguments, constants and results do not count: they are there anyway. Functions that are called are taken one by
+    one, each with the whole budget, so `inline` them before.
     """
 
     name = "rematerialize"
 
-    budget: str = option("", help="the bytes that intermediate values may take: 512M, 1.5G")
-    factor: float = option(0.0, help="the same, as a part of what they take without this pass: 0.5")
+    budget: str = option(
+        "", help="what intermediate values may take: 512M, 1.5G, or 50% of what they take now"
+    )
 
     def __post_init__(self) -> None:
         if self.budget:
             bytes_of(self.budget)
-        if not 0 <= self.factor <= 1:
-            raise ValueError(f"factor {self.factor} is not between 0 and 1")
 
     def run(self, module: ir.Module) -> None:
-        if not self.budget and not self.factor:
+        if not self.budget:
             return
         with context:
             memory = Memory(module)
@@ -83,47 +112,78 @@ class Rematerialize(Pass):
         block = function.regions[0].blocks[0]
         program = memory.read(block)
         before, flops = memory.life(program).peak, program.flops
-        limits = [bytes_of(self.budget)] if self.budget else []
-        limits += [int(self.factor * before)] if self.factor else []
-        budget = min(limits)
+        budget = bytes_of(self.budget, before)
         if before <= budget:
             return
-        best = program
-        for candidate in _lowered(memory, program, budget):
-            if memory.life(candidate).peak < memory.life(best).peak:
-                best = candidate
-        after = memory.life(best).peak
-        again = sum(step.copied and not step.is_barrier for step in best.steps)
-        added = 100.0 * (best.flops - flops) / max(1, flops)
-        if again:
-            _write(block, program, best)
+        counts: Counter[str] = Counter()
+        program = _within(memory, block, budget, counts, is_body=False)
+        after = memory.life(program).peak
+        added = 100.0 * (program.flops - flops) / max(1, flops)
         self.count("bytes alive at the peak, before", before)
         self.count("bytes alive at the peak, after", after)
         self.count("bytes over the budget", max(0, after - budget))
-        self.count("operations done again", again)
-        self.count("barriers", sum(step.copied and step.is_barrier for step in best.steps))
-        self.count("operations on numbers done again", max(0, best.flops - flops))
-        self.count("the same in 1/1000 of all", round(10 * added))
+        for what, number in counts.items():
+            self.count(what, number)
+        self.count("floating-point operations added", program.flops - flops)
+        self.count("the same in thousandths of all", round(10 * added))
         i64 = ir.IntegerType.get_signless(64)
-        function.attributes["mycc.memory"] = ir.DictAttr.get(
-            {
-                "before": ir.IntegerAttr.get(i64, before),
-                "after": ir.IntegerAttr.get(i64, after),
-                "budget": ir.IntegerAttr.get(i64, budget),
-                "added_flops_percent": ir.FloatAttr.get_f64(round(added, 3)),
-            }
-        )
+        report = {
+            name: ir.IntegerAttr.get(i64, number)
+            for name, number in (("before", before), ("after", after), ("budget", budget))
+        }
+        report["added_flops_percent"] = ir.FloatAttr.get_f64(round(added, 3))
+        function.attributes[_REPORT] = ir.DictAttr.get(report)
 
 
-def _lowered(memory: Memory, program: Program, budget: int) -> Iterator[Program]:
-    """Programs that need less, those that do little again first; the last one is within the budget, if any is."""
+def _within(memory: Memory, block: ir.Block, budget: int, counts: Counter[str], is_body: bool) -> Program:
+    """Changes a block so that it keeps alive no more than the budget, or as little as may be."""
+    program = memory.read(block, is_body)
+    program = _within_bodies(memory, block, program, budget, counts)
+    best = program
     for effort in EFFORTS:
-        shares = _SHARES if effort is not EFFORTS[-1] else (*_SHARES, *_MORE_SHARES)
-        for share in shares:
-            found = _with_effort(memory, program, budget, effort, share)
-            yield found
-            if memory.life(found).peak <= budget:
-                return
+        if memory.life(best).peak <= budget:
+            break
+        changed = fewer_rows(block, memory, effort)
+        if changed:
+            counts += changed
+            program = best = memory.read(block, is_body)
+        for candidate in _lowered(memory, program, budget, effort):
+            if memory.life(candidate).peak < memory.life(best).peak:
+                best = candidate
+            if memory.life(best).peak <= budget:
+                break
+    if best is not program:
+        _write(best, program)
+        counts["operations done again"] += sum(s.copied and not s.is_barrier for s in best.steps)
+        counts["barriers"] += sum(s.copied and s.is_barrier for s in best.steps)
+    return best
+
+
+def _within_bodies(
+    memory: Memory, block: ir.Block, program: Program, budget: int, counts: Counter[str]
+) -> Program:
+    """The program, after the loops and branches in it that take most of the memory at a peak take less."""
+    seen: set[int] = set()
+    while True:
+        life = memory.life(program)
+        step = program.steps[life.position]
+        if life.peak <= budget or 2 * step.inside < life.peak or life.position in seen:
+            return program
+        seen.add(life.position)
+        if step.source is None or not len(step.source.regions):
+            return program
+        room = max(budget - (life.peak - step.inside), budget // _FOR_BODIES)
+        for region in step.source.regions:
+            for inner in region.blocks:
+                _within(memory, inner, room, counts, is_body=step.name == "stablehlo.while")
+        program = memory.read(block, program.is_body)
+
+
+def _lowered(memory: Memory, program: Program, budget: int, effort: Effort) -> Iterator[Program]:
+    """The program itself, and such that need less."""
+    yield program
+    for share in _SHARES if effort is not EFFORTS[-1] else (*_SHARES, *_MORE_SHARES):
+        yield _with_effort(memory, program, budget, effort, share)
 
 
 def _with_effort(memory: Memory, program: Program, budget: int, effort: Effort, share: int) -> Program:
@@ -161,8 +221,8 @@ def _fewest(memory: Memory, program: Program, life: Life, windows: list[Window],
     return best
 
 
-def _write(block: ir.Block, old: Program, new: Program) -> None:
-    """Changes a block to what its program has become."""
+def _write(new: Program, old: Program) -> None:
+    """Changes the block of the old program to what the new one says."""
     values = dict(enumerate(old.handles))
     mark = ir.UnitAttr.get()
     kept = {id(step.source) for step in new.steps if not step.copied}
