@@ -11,6 +11,7 @@ import numpy as np
 
 from mycc import recompiles
 from mycc.array import Array
+from mycc.budget import budget_text
 from mycc.constraint import constrained
 from mycc.device import places_of
 from mycc.function import Callee, building, call, name_of, trace_function
@@ -39,6 +40,7 @@ def jit(
     device: Any = None,
     in_shardings: Any = None,
     out_shardings: Any = None,
+    memory_budget: int | str | None = None,
 ) -> Any:
     """Compile a function with XLA, once for each signature it is called with.
 
@@ -54,6 +56,11 @@ def jit(
             pytree whose structure is a prefix of the argument's, for each that is not static. None, also in the place
             of one: as they are.
         out_shardings: the same of the results; None leaves them to the partitioner.
+        memory_budget: how much memory intermediate values may take: a number of bytes, text such as ``"512M"`` or
+            ``"1.5G"``, or, as ``"50%"``, a part of what they take without it. Derivatives then compute values again
+            rather than keep them, those first that cost little. It is compared with what XLA plans for temporaries on one
+            device (``memory_analysis()["temp"]``); ``lower(...).as_text()`` says what work was added. Arguments and
+            results are not counted. The one of a function called inside of another jitted one means nothing.
 
     Returns:
         A function of the same arguments, with ``trace``, ``lower``, ``eval_shape`` and ``clear_cache``. Without
@@ -64,6 +71,9 @@ def jit(
         ShardingError: (the returned function) a dimension does not divide among the devices that it is split over, or
             an argument was put on the devices in another way than ``in_shardings`` says.
         ConcretizationError: (the returned function) the function asks for the number of a traced array.
+
+    Warns:
+        UserWarning: (the returned function) the memory budget cannot be reached; with what it takes.
 
     Example:
         >>> import mycc, mycc.numpy as mnp
@@ -83,6 +93,7 @@ def jit(
             device=device,
             in_shardings=in_shardings,
             out_shardings=out_shardings,
+            memory_budget=memory_budget,
         )
     if not callable(fun):
         raise TypeError(f"{user_line()}: jit takes a function, got {type(fun).__name__}")
@@ -90,7 +101,8 @@ def jit(
     donated = _resolve(fun, donate_argnums, donate_argnames, "donate")
     if device is not None and (in_shardings is not None or out_shardings is not None):
         raise ValueError(f"{user_line()}: jit takes a device, or shardings, not both")
-    return _Jit(fun, statics, donated, device, in_shardings, out_shardings).dispatcher()
+    budget = budget_text(memory_budget)
+    return _Jit(fun, statics, donated, device, in_shardings, out_shardings, budget).dispatcher()
 
 
 Selection = tuple[tuple[int, ...], tuple[str, ...]]
@@ -139,6 +151,7 @@ class _Jit:
         device: Any,
         in_shardings: Any,
         out_shardings: Any,
+        memory_budget: str,
     ) -> None:
         self.fun = fun
         self.name = name_of(fun)
@@ -148,6 +161,7 @@ class _Jit:
         self.device = device
         self.in_shardings = in_shardings
         self.out_shardings = out_shardings
+        self.memory_budget = memory_budget
 
     def dispatcher(self) -> Any:
         """The function that users call."""
@@ -174,7 +188,9 @@ class _Jit:
         names = self._positions_donated(args, kwargs)
         static = self._is_static
         shardings = self.in_shardings, self.out_shardings
-        return trace_program(self.fun, self.name, args, kwargs, static, names, self.device, shardings)
+        return trace_program(
+            self.fun, self.name, args, kwargs, static, names, self.device, shardings, self.memory_budget
+        )
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace, and run the passes; shorthand for ``trace(...).lower()``."""

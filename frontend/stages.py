@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mycc import budget
 from mycc.array import Array
 from mycc.device import Placement, placement, places_of
 from mycc.dialects.errors import DeviceError, ShardingError, TreeError
@@ -124,6 +125,7 @@ class Traced:
     place: Placement | None = None
     callbacks: tuple[HostFunction, ...] = ()
     """The Python functions that the program calls, which live as long as this."""
+    memory_budget: str = ""
 
     @property
     def out_info(self) -> Any:
@@ -136,16 +138,17 @@ class Traced:
         """The module as MLIR text, with the user's lines if ``debug_info``."""
         return _text(self.module, debug_info)
 
-    def lower(self, pipeline: Pipeline | str | None = None) -> Lowered:
+    def lower(self, pipeline: Pipeline | str | None = None, *, memory_budget: str | None = None) -> Lowered:
         """Run the passes on a copy of the module.
 
         Args:
             pipeline: passes to run instead of the default ones.
+            memory_budget: instead of the one that `jit` was given.
         """
         module = copy_module(self.module)
         programs, avals = expand_handles(module, self.out_avals)
         if pipeline is None:
-            run_default(module)
+            run_default(module, self.memory_budget if memory_budget is None else memory_budget)
         else:
             (Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline).run(module)
         out_tree = self.out_tree
@@ -179,7 +182,21 @@ class Lowered:
         return _text(self.module, debug_info)
 
     def compile(self, settings: CompileSettings | None = None) -> Compiled:
-        """Compile with XLA for the default device, or the one that `jit` was given."""
+        """Compile with XLA for the default device, or the one that `jit` was given.
+
+        With a memory budget that XLA's plan exceeds, the passes run again with a smaller one.
+
+        Warns:
+            UserWarning: the budget cannot be reached.
+        """
+        compiled = self._compile(settings)
+        if self.traced.memory_budget:
+            compiled = budget.reach(compiled, settings)
+        for observer in list(_observers):
+            observer(compiled)
+        return compiled
+
+    def _compile(self, settings: CompileSettings | None) -> Compiled:
         check_expanded(self.module)
         place = self.traced.place or placement((), self.traced.name)
         executable = compile_module(
@@ -191,10 +208,7 @@ class Lowered:
             committed=place.committed,
             layout=place.layout,
         )
-        compiled = Compiled(self, executable)
-        for observer in list(_observers):
-            observer(compiled)
-        return compiled
+        return Compiled(self, executable)
 
 
 @dataclass(frozen=True)
@@ -302,6 +316,7 @@ def trace_program(
     is_donated: Selector,
     device: Any,
     shardings: tuple[Any, Any] = (None, None),
+    memory_budget: str = "",
 ) -> Traced:
     """Trace a function into a module of its own."""
     count = len(args)
@@ -340,6 +355,7 @@ def trace_program(
         tuple(trace.hidden),
         place,
         tuple(trace.callbacks),
+        memory_budget,
     )
 
 

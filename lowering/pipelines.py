@@ -19,6 +19,7 @@ from mycc.passes.groups import Groups
 from mycc.passes.keep import Keep
 from mycc.passes.outline import Outline
 from mycc.passes.pipeline import Pipeline
+from mycc.passes.rematerialize import Rematerialize
 from mycc.passes.resolve import Resolve
 from mycc.passes.simplify import Simplify
 from mycc.passes.symbols import Symbols, callees
@@ -41,7 +42,9 @@ def _expansion(symbols: Symbols) -> Pipeline:
     return Pipeline([Outline(), *rounds] if rounds else [])
 
 
-def default_pipeline(module: ir.Module, *, decompose: bool = True, fuse: bool = True) -> Pipeline:
+def default_pipeline(
+    module: ir.Module, *, decompose: bool = True, fuse: bool = True, memory_budget: str = ""
+) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA.
 
     Args:
@@ -49,6 +52,8 @@ def default_pipeline(module: ir.Module, *, decompose: bool = True, fuse: bool = 
         decompose: whether composites go, and with them the derivative rules of their own; what is exported
             keeps them.
         fuse: whether clusters are chosen, which depends on the sizes.
+        memory_budget: what intermediate values may take, as the pass `rematerialize` reads it. All calls are then
+            inlined, since what is kept from one to another is what most of the memory is for.
     """
     symbols = Symbols(module)
     expand = _expansion(symbols)
@@ -56,22 +61,27 @@ def default_pipeline(module: ir.Module, *, decompose: bool = True, fuse: bool = 
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     composites = [Decompose()] if decompose and _has_composites(symbols) else []
     groups = [Groups()] if manual.NAME in symbols.names else []
-    return Pipeline(
-        [*rare, expand, *composites, "symbol-dce", *groups, Resolve(), _CLEANUP if fuse else _SIMPLER]
-    )
+    cleanup = _CLEANUP if fuse else _SIMPLER
+    if memory_budget:
+        cleanup = Pipeline([*(item for item in cleanup if item != Keep()), Rematerialize(memory_budget)])
+    return Pipeline([*rare, expand, *composites, "symbol-dce", *groups, Resolve(), cleanup])
 
 
 def _has_composites(symbols: Symbols) -> bool:
     return "stablehlo.composite" in symbols.names
 
 
-def run_default(module: ir.Module) -> None:
+def run_default(module: ir.Module, memory_budget: str = "") -> None:
     """Run the default pipeline in place; the module is verified once, at the end, and not after each pass.
+
+    Args:
+        module: what to rewrite.
+        memory_budget: what intermediate values may take.
 
     Raises:
         PassError: a pass failed, or left an invalid module.
     """
-    default_pipeline(module).run(module, verify=False)
+    default_pipeline(module, memory_budget=memory_budget).run(module, verify=False)
     try:
         module.operation.verify()
     except ir.MLIRError as error:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from mycc.dialects.errors import MyccError
+from mycc.dialects.errors import MyccError, PipelineError
 from mycc.lowering.sources import Source, parse_module, read_source, rename, split_source
 from mycc.lowering.trial import try_out
 from mycc.tools import flags, transforms
@@ -14,6 +14,7 @@ from mycc.tools.expected import check_expected, collect_diagnostics
 from mycc.tools.files import write_output
 
 if TYPE_CHECKING:
+    from mycc.dialects.mlir import ir
     from mycc.passes.pipeline import Pipeline
 
 __all__ = ["add_arguments", "run"]
@@ -41,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="optimize",
         help="after --pass-pipeline run all passes that jit runs before it hands a module to XLA",
     )
+    parser.add_argument(
+        "--memory-budget",
+        metavar="SIZE",
+        default="",
+        help="with -O2: what intermediate values may take, 512M or 50%%; more is computed again and not kept",
+    )
     transforms.add_arguments(parser)
     flags.add_arguments(parser)
 
@@ -52,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     plugins = flags.load_plugins(args.load_pass_plugin)
     pipeline = Pipeline.parse(args.pass_pipeline or "", passes=plugins)
     transforms.check(args.transforms)
+    _check_budget(args)
     source = read_source(args.file)
     pieces = split_source(source) if args.split_input_file else [source]
     if args.verify_diagnostics:
@@ -88,11 +96,44 @@ def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str
         pipeline.run(module, instrumentation=shown)
         if args.optimize:
             Pipeline([Normalize()]).run(module, instrumentation=shown)
-            default_pipeline(module).run(module, instrumentation=shown)
+            default_pipeline(module, memory_budget=args.memory_budget).run(module, instrumentation=shown)
+            _report_memory(module, piece.name)
     except MyccError as error:
         error.args = (rename(str(error), piece.name), *error.args[1:])
         raise
     return flags.print_module(module, args)
+
+
+def _check_budget(args: argparse.Namespace) -> None:
+    from mycc.passes.rematerialize import bytes_of
+
+    if not args.memory_budget:
+        return
+    if not args.optimize:
+        raise PipelineError(
+            "--memory-budget is an option of -O2; in a pipeline write rematerialize{budget=512M}"
+        )
+    try:
+        bytes_of(args.memory_budget)
+    except ValueError as error:
+        raise PipelineError(f"--memory-budget: {error}") from None
+
+
+def _report_memory(module: ir.Module, name: str) -> None:
+    """Says on stderr what the budget has led to."""
+    from mycc.passes.rematerialize import reached
+
+    for function in module.body.operations:
+        found = reached(function.operation)
+        if found is None:
+            continue
+        kind = "warning" if found.after > found.budget else "remark"
+        symbol = function.attributes["sym_name"].value
+        print(
+            f"{name}: {kind}: @{symbol} keeps {found.after:,} bytes alive at most, by estimate, and {found.before:,} without "
+            f"--memory-budget, which is {found.budget:,}; {found.added_flops_percent:.1f} % of work added",
+            file=sys.stderr,
+        )
 
 
 def _verify(pieces: list[Source], pipeline: Pipeline, args: argparse.Namespace) -> int:
