@@ -80,6 +80,7 @@ class Program:
     fixed: set[Value]
     handles: list[ir.Value]
     is_body: bool
+    life: Life | None = None
 
     @property
     def flops(self) -> int:
@@ -107,6 +108,10 @@ class Life:
     virtual: set[Value]
     peak: int
     position: int
+
+    def over(self, budget: int) -> int:
+        """By how much all steps together are over a budget."""
+        return sum(bytes_ - budget for bytes_ in self.live if bytes_ > budget)
 
 
 class Memory:
@@ -239,48 +244,54 @@ class Memory:
         return self._called[symbol]
 
     def life(self, program: Program) -> Life:
-        """What is alive at each step."""
-        steps, sizes, fixed = program.steps, program.sizes, program.fixed
-        virtual = _virtual(program)
-        ends = [-1] * len(sizes)
-        # What memory a value lies in, if it is not its own.
-        spared: set[Value] = set(virtual)
-        returned = set() if program.is_body else set(steps[-1].operands)
-        for i in range(len(steps) - 1, -1, -1):
-            step = steps[i]
-            results = step.results
-            if step.is_barrier or step.kind & RESHAPE:
-                for operand, result in zip(step.operands, results, strict=False):
-                    ends[operand] = max(ends[operand], ends[result], i)
-                    spared.add(result)
-                    if result in returned:
-                        returned.add(operand)
+        """What is alive at each step; the program must not change afterwards."""
+        if program.life is None:
+            program.life = _life(program)
+        return program.life
+
+
+def _life(program: Program) -> Life:
+    steps, sizes, fixed = program.steps, program.sizes, program.fixed
+    virtual = _virtual(program)
+    ends = [-1] * len(sizes)
+    # What memory a value lies in, if it is not its own.
+    spared: set[Value] = set(virtual)
+    returned = set() if program.is_body else set(steps[-1].operands)
+    for i in range(len(steps) - 1, -1, -1):
+        step = steps[i]
+        results = step.results
+        if step.is_barrier or step.kind & RESHAPE:
+            for operand, result in zip(step.operands, results, strict=False):
+                ends[operand] = max(ends[operand], ends[result], i)
+                spared.add(result)
+                if result in returned:
+                    returned.add(operand)
+            continue
+        when = i
+        if results and results[0] in virtual:
+            when = max(ends[results[0]], i)
+        for operand in step.operands:
+            if ends[operand] < when:
+                ends[operand] = when
+    freed: list[int] = [0] * (len(steps) + 1)
+    live, now = [0] * len(steps), 0
+    for i, step in enumerate(steps):
+        made = 0
+        for value in step.results:
+            if value in spared or value in fixed or value in returned:
                 continue
-            when = i
-            if results and results[0] in virtual:
-                when = max(ends[results[0]], i)
-            for operand in step.operands:
-                if ends[operand] < when:
-                    ends[operand] = when
-        freed: list[int] = [0] * (len(steps) + 1)
-        live, now = [0] * len(steps), 0
-        for i, step in enumerate(steps):
-            made = 0
-            for value in step.results:
-                if value in spared or value in fixed or value in returned:
-                    continue
-                if program.is_body and step.name in _IN_PLACE and step.operands[0] in fixed:
-                    continue
-                made += sizes[value]
-                freed[max(ends[value], i)] += sizes[value]
-            if step.kind & FUSIBLE or step.name in _IN_PLACE:
-                # What dies here leaves its place to what is made.
-                live[i] = now + max(made - freed[i], 0) + step.inside
-            else:
-                live[i] = now + made + step.inside
-            now += made - freed[i]
-        peak = max(live, default=0)
-        return Life(live, virtual, peak, live.index(peak) if live else 0)
+            if program.is_body and step.name in _IN_PLACE and step.operands[0] in fixed:
+                continue
+            made += sizes[value]
+            freed[max(ends[value], i)] += sizes[value]
+        if step.kind & FUSIBLE or step.name in _IN_PLACE:
+            # What dies here leaves its place to what is made.
+            live[i] = now + max(made - freed[i], 0) + step.inside
+        else:
+            live[i] = now + made + step.inside
+        now += made - freed[i]
+    peak = max(live, default=0)
+    return Life(live, virtual, peak, live.index(peak) if live else 0)
 
 
 def _virtual(program: Program) -> set[Value]:

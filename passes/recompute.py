@@ -1,10 +1,11 @@
 """What to keep and what to compute again, where a program's memory peaks: by minimum cuts.
 
-What was made before the peak and is used behind it is alive at the peak. The uses behind it are taken in windows,
+What was made before a peak and is used behind it is alive at the peak. The uses behind it are taken in windows,
 each with a part of the values. For each window a cut through the operations that lead to its values says which
 values to keep and which operations to do again right before: keeping costs bytes, doing again costs time, counted
 as a few bytes. Windows are cut from the last to the first. What one keeps is free for those before it, and what one
-does again no other may, so that nothing is done more than twice; this also makes a chain of n operations end up with
+does again no other may but the one right before it, which then does it for both, so that nothing is done more than
+twice; this also makes a chain of n operations end up with
 values kept at regular distances ("Training deep nets with sublinear memory cost", Chen et al. 2016). Cuts of joint
 forward and backward programs are from "Min-cut rematerialization" in PyTorch's functorch (Horace He, 2022).
 """
@@ -65,6 +66,7 @@ class Window:
 
     Args:
         start: the position of its first step.
+        peak: the position of the peak that it is behind.
         needs: the values from before the peak that are first used in it.
         again: the positions of the steps to do again.
         gain: the bytes of what is not kept for it.
@@ -72,6 +74,7 @@ class Window:
     """
 
     start: int
+    peak: int
     needs: list[Value]
     again: list[int] = field(default_factory=list)
     gain: int = 0
@@ -98,33 +101,51 @@ def allowed(step: Step, level: int) -> bool:
     return level >= 2 or (level == 1 and bool(step.kind & REDUCTION))
 
 
-def plan(program: Program, life: Life, budget: int, effort: Effort, share: int) -> list[Window]:
-    """The windows behind the peak, with what to do again in each.
+def plan(program: Program, life: Life, budget: int, effort: Effort, share: int) -> tuple[list[Window], int]:
+    """The windows behind each peak that is over the budget, with what to do again in each.
 
     Args:
         program, life: the program, and what is alive in it.
         budget: the bytes that may be alive.
         effort: what may be done again.
         share: which part of the budget, one of so many, a window's values may take.
+
+    Returns:
+        The windows, and how many bytes are kept for those behind the peak that keeps most.
     """
     return _Planner(program, life, budget, effort).plan(max(1, budget // share))
+
+
+def _peaks(live: Sequence[int], budget: int) -> list[int]:
+    """Where the most is alive in each stretch of steps that is over the budget."""
+    found: list[int] = []
+    inside = False
+    for i, bytes_ in enumerate(live):
+        if bytes_ <= budget:
+            inside = False
+        elif not inside:
+            found.append(i)
+            inside = True
+        elif bytes_ > live[found[-1]]:
+            found[-1] = i
+    return found
 
 
 class _Planner:
     def __init__(self, program: Program, life: Life, budget: int, effort: Effort) -> None:
         self.program = program
-        self.peak = life.position
+        self.peaks = _peaks(life.live, budget)
         self.effort = effort
         self.small = budget // _SMALL
         self.producers = program.producers()
         self.free = self._free()
         self.saved: set[Value] = set()
-        self.claimed: set[int] = set()
+        self.owners: dict[int, Window] = {}
 
     def _free(self) -> set[int]:
         """The steps that can be done again for next to nothing, from what is there anyway."""
         program, costs, found = self.program, dict[Value, int](), set[int]()
-        for i, step in enumerate(program.steps[: self.peak + 1]):
+        for i, step in enumerate(program.steps[: self.peaks[-1] + 1]):
             if not step.kind & RECOMPUTED or not allowed(step, 0):
                 continue
             total = 1
@@ -135,55 +156,75 @@ class _Planner:
                 found.add(i)
         return found
 
-    def plan(self, share: int) -> list[Window]:
-        steps, fixed, producers = self.program.steps, self.program.fixed, self.producers
-        returned = set(steps[-1].operands)
+    def plan(self, share: int) -> tuple[list[Window], int]:
+        sizes = self.program.sizes
+        self.saved |= set(self.program.steps[-1].operands)
+        windows: list[Window] = []
+        ends = [*self.peaks[1:], len(self.program.steps) - 2]
+        for peak, end in zip(self.peaks, ends, strict=True):
+            windows += self._behind(peak, end, share)
+        kept: dict[int, int] = dict.fromkeys(self.peaks, 0)
+        after: Window | None = None
+        for window in reversed(windows):
+            after = after if after is not None and after.peak == window.peak else None
+            kept[window.peak] += sum(sizes[value] for value in self._cut(window, after))
+            after = window
+        return windows, max(kept.values())
+
+    def _behind(self, peak: int, end: int, share: int) -> list[Window]:
+        """The windows behind one peak, up to the next one."""
+        steps, sizes, producers = self.program.steps, self.program.sizes, self.producers
         uses: dict[Value, list[int]] = {}
-        for i in range(self.peak + 1, len(steps) - 1):
+        for i in range(peak + 1, end + 1):
             for value in steps[i].operands:
-                if producers[value] <= self.peak and value not in fixed and value not in returned:
+                if producers[value] <= peak and not self._available(value):
                     uses.setdefault(value, []).append(i)
-        self.saved |= returned
         windows: list[Window] = []
         filled = share
-        for value, times in sorted(uses.items(), key=lambda item: item[1][0]):
-            if self.program.sizes[value] <= self.small:
-                continue
+        # In the order of their first uses.
+        for value, times in uses.items():
             if filled >= share and (not windows or windows[-1].start < times[0]):
-                windows.append(Window(times[0], []))
+                windows.append(Window(times[0], peak, []))
                 filled = 0
-            filled += self.program.sizes[value]
+            filled += sizes[value]
         starts = [window.start for window in windows]
         for value, times in uses.items():
             last = -2
             for i in times:
                 index = bisect_right(starts, i) - 1
                 # What the window before needs as well is kept from there.
-                if index > last + 1 or last < 0 <= index:
+                if index > last + 1:
                     windows[index].needs.append(value)
-                last = max(last, index)
-        for window in reversed(windows):
-            self._cut(window)
+                last = index
         return windows
 
     def _available(self, value: Value) -> bool:
         program = self.program
         return value in program.fixed or value in self.saved or program.sizes[value] <= self.small
 
-    def _cut(self, window: Window) -> None:
-        """Decides what to keep for a window."""
+    def _cut(self, window: Window, after: Window | None) -> set[Value]:
+        """Decides what to do again in a window, and returns what is kept for it alone.
+
+        Args:
+            window: the window.
+            after: the one behind it. What that does first of all it may find done by this one.
+        """
         program = self.program
         needs = [value for value in window.needs if not self._available(value)]
         level = self.effort.level
 
         def may(i: int) -> bool:
-            return i not in self.claimed and allowed(program.steps[i], level)
+            owner = self.owners.get(i)
+            return (owner is None or owner is after) and allowed(program.steps[i], level)
 
         window.again, kept = choose(program, self.producers, needs, self._available, may, self.effort.price)
         window.gain = sum(program.sizes[v] for v in needs) - sum(program.sizes[v] for v in kept)
         window.weight = sum(weight(program.steps[i]) for i in window.again)
         self.saved |= kept
-        self.claimed |= {*window.again} - self.free
+        for i in window.again:
+            if i not in self.free:
+                self.owners.setdefault(i, window)
+        return kept
 
 
 def choose(
@@ -246,7 +287,7 @@ def apply(program: Program, life: Life, windows: Sequence[Window], left_out: Con
         windows: all of them.
         left_out: the indices of those that do nothing again after all.
     """
-    kept = [Window(w.start, w.needs) if i in left_out else w for i, w in enumerate(windows)]
+    kept = [Window(w.start, w.peak, w.needs) if i in left_out else w for i, w in enumerate(windows)]
     return _Rewriter(program, life).run(kept)
 
 
@@ -286,14 +327,17 @@ class _Rewriter:
         old, now = self.old, self.now
         for value in window.needs:
             now.pop(value, None)
-        self.making, self.made, self.needs = {}, {}, set(window.needs)
-        if not window.again:
-            return
-        steps = [old.steps[i] for i in window.again]
         results = {value: i for i in window.again for value in old.steps[i].results}
+        # What the window before has done again already.
+        self.made = {value: self.made[value] for value in results if value in self.made}
+        self.making, self.needs = results, set(window.needs)
+        now.update((v, self.made[v]) for v in window.needs if v in self.made)
+        steps = [old.steps[i] for i in window.again if old.steps[i].results[0] not in self.made]
+        if not steps:
+            return
         taken = dict.fromkeys(v for step in steps for v in step.operands if v not in results)
         taken = dict.fromkeys(v for v in taken if not self._is_constant(v))
-        triggers = self._triggers(window.start, end)
+        triggers = self._triggers(window, end)
         values = [*taken, *triggers]
         made = [self._value(value) for value in values]
         self.new.steps.append(
@@ -301,19 +345,19 @@ class _Rewriter:
         )
         self.inputs = dict(zip(values, made, strict=True))
         now.update(zip(triggers, made[len(taken) :], strict=True))
-        self.making = results
 
     def _is_constant(self, value: Value) -> bool:
         i = self.producers[value]
         return i >= 0 and self.old.steps[i].name == "stablehlo.constant"
 
-    def _triggers(self, start: int, end: int) -> list[Value]:
+    def _triggers(self, window: Window, end: int) -> list[Value]:
         """Values that are there only when a window begins: what is computed again must wait for them.
 
         They are stored there. If they stayed inside of a fusion that goes on in the window, so would all that it
         reads in the windows before.
         """
-        steps, sizes, peak = self.old.steps, self.old.sizes, self.life.position
+        steps, sizes = self.old.steps, self.old.sizes
+        start, peak = window.start, window.peak
         found: dict[Value, int] = {}
         for step in steps[start:end]:
             for value in step.operands:

@@ -27,11 +27,16 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(?:([KMGT]?)(?:i?B)?|(%))", re.IGNORECASE)
 _REPORT = "mycc.memory"
 
-# How often the highest peak is taken down; a program may have many.
-_ROUNDS = 64
-# Which part of the budget the values of one window may take, one of so many: the smaller, the more is kept between.
-_SHARES = (4, 16)
-_MORE_SHARES = (64, 2)
+# How often the peaks are taken down, and to which part of what is over the budget at least.
+_ROUNDS = 8
+_PROGRESS = 0.95
+# Which part of the budget the values of one window may take, one of so many, at first and if that does not do: the
+# smaller they are, the more is kept between them.
+_SHARE = 4
+_SMALLER = (16, 64)
+_LARGER = (2, 1)
+# A budget of less than one part of the peak of so many is planned for as if it were that.
+_MOST = 32
 # The least that is left to what a loop's body keeps, one part of the budget of so many.
 _FOR_BODIES = 4
 
@@ -148,9 +153,11 @@ def _within(memory: Memory, block: ir.Block, budget: int, counts: Counter[str], 
             counts += changed
             program = best = memory.read(block, is_body)
         for candidate in _lowered(memory, program, budget, effort):
-            if memory.life(candidate).peak < memory.life(best).peak:
+            peak = memory.life(candidate).peak
+            # What saves hardly more is not worth its work, unless it is enough.
+            if peak <= budget or peak < _PROGRESS * memory.life(best).peak:
                 best = candidate
-            if memory.life(best).peak <= budget:
+            if peak <= budget:
                 break
     if best is not program:
         _write(best, program)
@@ -182,25 +189,44 @@ def _within_bodies(
 def _lowered(memory: Memory, program: Program, budget: int, effort: Effort) -> Iterator[Program]:
     """The program itself, and such that need less."""
     yield program
-    for share in _SHARES if effort is not EFFORTS[-1] else (*_SHARES, *_MORE_SHARES):
-        yield _with_effort(memory, program, budget, effort, share)
+    changed, kept = _with_effort(memory, program, budget, effort, _SHARE)
+    yield changed
+    if kept <= budget:
+        # What is done again takes too much at once.
+        others = _SMALLER
+    else:
+        # What is kept in between is too much; only larger windows keep less.
+        others = _LARGER if effort is EFFORTS[-1] else ()
+    for share in others:
+        yield _with_effort(memory, program, budget, effort, share)[0]
 
 
-def _with_effort(memory: Memory, program: Program, budget: int, effort: Effort, share: int) -> Program:
-    """The program after all of its peaks have been taken down as far as one effort goes."""
+def _with_effort(
+    memory: Memory, program: Program, budget: int, effort: Effort, share: int
+) -> tuple[Program, int]:
+    """The program after all of its peaks have been taken down as far as one effort goes.
+
+    Returns:
+        The program, and how many bytes have to be kept for what is behind a peak.
+    """
     life = memory.life(program)
+    over = life.over(budget)
+    most = 0
     for _ in range(_ROUNDS):
-        if life.peak <= budget:
+        if not over:
             break
-        windows = plan(program, life, budget, effort, share)
+        windows, kept = plan(program, life, max(budget, life.peak // _MOST), effort, share)
+        most = max(most, kept)
         if not any(window.again for window in windows):
             break
         changed = _fewest(memory, program, life, windows, budget)
         after = memory.life(changed)
-        if after.peak >= life.peak:
+        if after.peak > life.peak or after.over(budget) > _PROGRESS * over:
             break
-        program, life = changed, after
-    return program
+        program, life, over = changed, after, after.over(budget)
+        if kept > budget and effort is not EFFORTS[-1]:
+            break
+    return program, most
 
 
 def _fewest(memory: Memory, program: Program, life: Life, windows: list[Window], budget: int) -> Program:
