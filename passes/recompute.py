@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mycc.passes.kinds import EXPENSIVE, FUSIBLE, RECOMPUTED, REDUCTION, TRANSPARENT
@@ -23,8 +23,8 @@ from mycc.passes.min_cut import INFINITE, MinCut
 
 __all__ = ["EFFORTS", "Effort", "Window", "allowed", "apply", "choose", "plan", "weight"]
 
-# Costs are integers: the smallest price of an operation on one element.
-_UNIT = 8192
+# Costs are integers: so many are a byte.
+_UNIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,29 @@ class Effort:
     Args:
         name: as it is reported.
         level: 0 for work on elements and moves of them, 1 for reductions as well, 2 for anything without effects.
-        price: what an operation on one element costs, in parts of a byte (of `_UNIT`).
+        price: what an operation on one element costs, in bytes; or, for anything, what all of the work costs, as a
+            part of all bytes that are asked for: a part of the work then costs more than a value that spares it.
     """
 
     name: str
     level: int
-    price: int
+    price: float
+
+    def units(self, bytes_: int, work: int) -> int:
+        """The price of an operation on one element, as integers that graphs hold.
+
+        Args:
+            bytes_: of all values that are asked for.
+            work: of all operations that may lead to them.
+        """
+        price = self.price * bytes_ / max(1, work) if self.level >= 2 else self.price
+        return max(1, int(_UNIT * price))
 
 
 EFFORTS = (
-    Effort("elementwise", 0, _UNIT // 64),
-    Effort("reductions", 1, _UNIT // 64),
-    Effort("contractions", 2, _UNIT // 256),
-    Effort("anything", 2, 1),
+    Effort("elementwise", 0, 1 / 64),
+    Effort("reductions", 1, 1 / 64),
+    Effort("contractions", 2, 1 / 4),
 )
 
 # Values of less than this part of the budget are kept without asking.
@@ -55,6 +65,8 @@ _SMALL = 1 << 12
 _FREE = 8
 # Contractions do so many operations while others do one.
 _CONTRACTION = 8
+# Steps in which a narrow place is looked for.
+_LOOK = 64
 # Operations that a cut looks at, for each value that its window needs.
 _REACH = 256
 _MAX_TRIGGERS = 8
@@ -164,6 +176,9 @@ class _Planner:
         for peak, end in zip(self.peaks, ends, strict=True):
             windows += self._behind(peak, end, share)
         kept: dict[int, int] = dict.fromkeys(self.peaks, 0)
+        asked = sum(sizes[value] for window in windows for value in window.needs)
+        behind = self.program.steps[: self.peaks[-1] + 1]
+        self.price = self.effort.units(asked, sum(weight(step) for step in behind))
         after: Window | None = None
         for window in reversed(windows):
             after = after if after is not None and after.peak == window.peak else None
@@ -173,21 +188,14 @@ class _Planner:
 
     def _behind(self, peak: int, end: int, share: int) -> list[Window]:
         """The windows behind one peak, up to the next one."""
-        steps, sizes, producers = self.program.steps, self.program.sizes, self.producers
+        steps, producers = self.program.steps, self.producers
         uses: dict[Value, list[int]] = {}
         for i in range(peak + 1, end + 1):
             for value in steps[i].operands:
                 if producers[value] <= peak and not self._available(value):
                     uses.setdefault(value, []).append(i)
-        windows: list[Window] = []
-        filled = share
-        # In the order of their first uses.
-        for value, times in uses.items():
-            if filled >= share and (not windows or windows[-1].start < times[0]):
-                windows.append(Window(times[0], peak, []))
-                filled = 0
-            filled += sizes[value]
-        starts = [window.start for window in windows]
+        starts = self._starts(uses, peak, share)
+        windows = [Window(start, peak, []) for start in starts]
         for value, times in uses.items():
             last = -2
             for i in times:
@@ -197,6 +205,51 @@ class _Planner:
                     windows[index].needs.append(value)
                 last = index
         return windows
+
+    def _starts(self, uses: Mapping[Value, Sequence[int]], peak: int, share: int) -> list[int]:
+        """Where windows begin: of the places that fill them about right, where least leads from one to the next."""
+        sizes, producers = self.program.sizes, self.producers
+        widths = self._widths(peak)
+        starts: list[int] = []
+        filled, narrowest, before = share, -1, peak
+        pending: list[tuple[int, int]] = []
+        for value, times in uses.items():
+            first = times[0]
+            # Between what is made for this use and for the one before, which was made later.
+            low, high = sorted((producers[value], before))
+            width = min(widths[low : min(high, low + _LOOK) + 1])
+            before = producers[value]
+            if not starts:
+                starts.append(first)
+                filled = 0
+            elif first > starts[-1] and 2 * filled >= share:
+                if narrowest < 0 or width <= narrowest:
+                    narrowest, pending = width, [(first, filled)]
+                if filled >= 2 * share:
+                    start, until = pending[-1]
+                    starts.append(start)
+                    filled, narrowest = filled - until, -1
+            filled += sizes[value]
+        if narrowest >= 0 and filled >= share:
+            starts.append(pending[-1][0])
+        return starts
+
+    def _widths(self, peak: int) -> list[int]:
+        """For each step up to the peak the bytes that lead from it and those before it to those after it."""
+        steps, sizes, fixed = self.program.steps, self.program.sizes, self.program.fixed
+        ends: dict[Value, int] = {}
+        widths, now = [0] * (peak + 1), 0
+        for i in range(peak, -1, -1):
+            # Counted backward, a value begins with its last use and ends where it is made.
+            widths[i] = now
+            step = steps[i]
+            for value in step.results:
+                now -= ends.pop(value, 0)
+            for value in step.operands:
+                if value not in ends and value not in fixed:
+                    ends[value] = sizes[value]
+                    now += sizes[value]
+        return widths
 
     def _available(self, value: Value) -> bool:
         program = self.program
@@ -217,7 +270,7 @@ class _Planner:
             owner = self.owners.get(i)
             return (owner is None or owner is after) and allowed(program.steps[i], level)
 
-        window.again, kept = choose(program, self.producers, needs, self._available, may, self.effort.price)
+        window.again, kept = choose(program, self.producers, needs, self._available, may, self.price)
         window.gain = sum(program.sizes[v] for v in needs) - sum(program.sizes[v] for v in kept)
         window.weight = sum(weight(program.steps[i]) for i in window.again)
         self.saved |= kept
@@ -243,7 +296,7 @@ def choose(
         needs: the values.
         available: whether a value is there anyway.
         may: whether a step may be done again.
-        price: of an operation on one element, as in `Effort`.
+        price: of an operation on one element, as `Effort.units` gives it.
     """
     graph = MinCut()
     needed: dict[Value, int] = {}

@@ -15,7 +15,7 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.rules.trips import Count, counted, counters, invariants
 from mycc.passes.liveness import Memory, Program, Value
-from mycc.passes.recompute import Effort, allowed, choose
+from mycc.passes.recompute import Effort, allowed, choose, weight
 from mycc.passes.symbols import remap_captures
 
 __all__ = ["fewer_rows"]
@@ -182,7 +182,7 @@ class _Saving:
             [v for v in needs if not available(v)],
             available,
             may,
-            effort.price,
+            effort.units(sum(program.sizes[v] for v in needs), sum(map(weight, program.steps))),
         )
 
     def _rewrite(
