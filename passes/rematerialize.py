@@ -148,9 +148,7 @@ def _within(memory: Memory, block: ir.Block, budget: int, counts: Counter[str], 
     for effort in EFFORTS:
         if memory.life(best).peak <= budget:
             break
-        changed = fewer_rows(block, memory, effort)
-        if changed:
-            counts += changed
+        if fewer_rows(block, memory, effort, counts):
             program = best = memory.read(block, is_body)
         for candidate in _lowered(memory, program, budget, effort):
             peak = memory.life(candidate).peak

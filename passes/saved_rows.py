@@ -26,20 +26,31 @@ _WRITE = "stablehlo.dynamic_update_slice"
 _RESHAPE = "stablehlo.reshape"
 
 
-def fewer_rows(block: ir.Block, memory: Memory, effort: Effort) -> Counter[str]:
-    """Lets loops in a block, and inside of its operations, save fewer rows; counts the stacks that went away."""
-    counts: Counter[str] = Counter()
+def fewer_rows(block: ir.Block, memory: Memory, effort: Effort, counts: Counter[str]) -> bool:
+    """Lets loops in a block, and inside of its operations, save fewer rows.
+
+    Args:
+        block: the block.
+        memory: of its module.
+        effort: what may be computed again.
+        counts: to which the stacks that go away are added.
+
+    Returns:
+        Whether the block has changed, so that what was read of it does not hold any more.
+    """
+    changed = False
     for loop in list(_loops(block)):
         for region in loop.regions:
-            counts += fewer_rows(region.blocks[0], memory, effort)
+            changed |= fewer_rows(region.blocks[0], memory, effort, counts)
     for loop in list(_loops(block)):
-        _take_out_invariants(loop)
+        changed |= _take_out_invariants(loop)
     for loop in list(_loops(block)):
-        changed: ir.Operation | None = loop
-        while changed is not None:
-            saving = _Saving.of(changed, memory)
-            changed = None if saving is None else saving.improve(effort, counts)
-    return counts
+        better: ir.Operation | None = loop
+        while better is not None:
+            saving = _Saving.of(better, memory)
+            better = None if saving is None else saving.improve(effort, counts)
+            changed |= better is not None
+    return changed
 
 
 def _loops(block: ir.Block) -> Iterator[ir.Operation]:
@@ -48,10 +59,10 @@ def _loops(block: ir.Block) -> Iterator[ir.Operation]:
             yield each.operation
 
 
-def _take_out_invariants(loop: ir.Operation) -> None:
+def _take_out_invariants(loop: ir.Operation) -> bool:
     """What another loop made, and this one only hands on, it uses from outside."""
     if _is_marked(loop):
-        return
+        return False
     dropped = {
         i: loop.operands[i]
         for i, same in enumerate(invariants(loop))
@@ -62,6 +73,8 @@ def _take_out_invariants(loop: ir.Operation) -> None:
     }
     if dropped:
         _changed(loop, dropped, [], lambda arguments: [])
+        loop.erase()
+    return bool(dropped)
 
 
 def _is_marked(op: ir.Operation) -> bool:
@@ -216,6 +229,7 @@ class _Saving:
         first = len(loop.results) - len(new)
         rows |= {value: loop.results[first + i] for i, value in enumerate(new)}
         self._read_again(stacks, reads, again, rows, outside, counting, types)
+        self.loop.erase()
         _erase_unused(parts, self.memory)
         return loop, len(dropped) - len(new)
 
@@ -326,7 +340,7 @@ def _changed(
     """A loop with less in its carry, or more, in place of another.
 
     Args:
-        loop: the other one; it is erased.
+        loop: the other one. It is left without regions, to be erased when nothing uses what it has more.
         dropped: the parts of the carry that go, and what stands for each inside, if anything uses it.
         starts: the first values of further parts.
         ends: from their arguments in the body to what they are after a trip.
@@ -361,7 +375,6 @@ def _changed(
             block.erase_argument(i)
     for position, i in enumerate(stays):
         loop.results[i].replace_all_uses_with(new.results[position])
-    loop.erase()
     return new, {i: position for position, i in enumerate(stays)}
 
 
