@@ -88,11 +88,16 @@ def test_inside_of_shard_map_each_device_calls_with_its_part(mesh: Mesh, x: Matr
         return part * part[0, 0]
 
     f = mycc.shard_map(
-        lambda part: mycc.pure_callback(scaled, part, part), mesh=mesh, in_specs=P("x", "y"), out_specs=P("x", "y")
+        lambda part: mycc.pure_callback(scaled, part, part),
+        mesh=mesh,
+        in_specs=P("x", "y"),
+        out_specs=P("x", "y"),
     )
     got = (mycc.jit(f) if jit else f)(x)
     parts = [x[2 * i : 2 * i + 2, 8 * j : 8 * j + 8] for i in range(4) for j in range(2)]
-    np.testing.assert_allclose(got, np.block([[p * p[0, 0] for p in parts[2 * i : 2 * i + 2]] for i in range(4)]))
+    np.testing.assert_allclose(
+        got, np.block([[p * p[0, 0] for p in parts[2 * i : 2 * i + 2]] for i in range(4)])
+    )
     assert sorted(p[0, 0] for p in seen) == sorted(p[0, 0] for p in parts)
 
 
@@ -155,7 +160,9 @@ def test_what_is_refused(mesh: Mesh, spread: mycc.Array, x: Matrix) -> None:
         mycc.debug.print("{}", a, ordered=True)
         return a
 
-    with pytest.raises(mycc.PassError, match=r"test_callbacks\.py:\d+: .*\(ordered=True\) by a program for 8 devices"):
+    with pytest.raises(
+        mycc.PassError, match=r"test_callbacks\.py:\d+: .*\(ordered=True\) by a program for 8 devices"
+    ):
         mycc.jit(ordered)(spread)
 
     def partial(a: mycc.Array) -> mycc.Array:
