@@ -20,7 +20,7 @@ from mycc.lowering.shardings import Mesh, NamedSharding, PartitionSpec
 from mycc.passes.varying import varying
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
-from mycc.types import abstractify
+from mycc.types import abstractify_all
 
 __all__ = ["Region", "check_nesting", "over_mesh", "placed", "shard_map"]
 
@@ -92,7 +92,7 @@ def shard_map(
         frame = current()
         region = _region(name, frame, mesh, wanted)
         leaves, tree = pytrees.flatten(args)
-        wholes = [abstractify(leaf) for leaf in leaves]
+        wholes = list(abstractify_all(leaves))
         ins = _specs(name, region, "in_specs", in_specs, args, wholes)
         for whole, spec in zip(wholes, ins, strict=True):
             part_of(name, region.mesh, whole, spec)
@@ -209,7 +209,7 @@ def over_mesh(
         outs: gives how each result is, once they are known.
         check: whether results are to be seen to be the same over the axes that they are replicated over.
     """
-    wholes = [abstractify(leaf) for leaf in leaves]
+    wholes = list(abstractify_all(leaves))
     mesh, axes = region.mesh, dict(region.axes)
     parts = [part_of(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
     callee = trace_function(frame, function, name, parts, kind="manual", axes=axes, mesh=mesh)

@@ -223,11 +223,12 @@ class Frame:
         eager = self.trace.eager and not self.trace.embedding
         if isinstance(x, np.ndarray) and x.nbytes > (0 if eager else CONSTANT_BYTES):
             return self._capture_concrete(self._array_of(x))
-        if eager and type(x) is float:
-            return self.rounded(self._capture_concrete(Array._from_numpy(np.float64(x))), _FLOAT32)
         from mycc.types import abstractify
 
         aval = aval or abstractify(x)
+        if eager and type(x) is float:
+            number = self._capture_concrete(Array._from_numpy(np.float64(x)))
+            return number if aval.dtype == np.float64 else self.rounded(number, aval.dtype)
         if eager and isinstance(x, np.generic):
             return self._capture_concrete(Array._from_numpy(x, aval))
         dtype = aval.dtype

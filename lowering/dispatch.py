@@ -18,7 +18,7 @@ import numpy as np
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, checks, pjrt
-from mycc.lowering.abstract import AbstractValue, known
+from mycc.lowering.abstract import AbstractValue, exact, known
 from mycc.lowering.devices import several_devices
 from mycc.lowering.executable import Executable, explained, is_gone
 from mycc.lowering.pytrees import dispatch_registry
@@ -265,7 +265,8 @@ class _Table:
             pairs = [pair for pair in found if pair is not None]
             if len(pairs) != len(found):
                 return self.inline(args, kwargs)
-            values, described, on_host = [pair[0] for pair in pairs], [pair[1] for pair in pairs], True
+            values, on_host = [pair[0] for pair in pairs], True
+            described = list(exact(values, [pair[1] for pair in pairs]))
         if several_devices:
             described += [_place_of(value) for value in values]
         key = (tree, static, _state.context, checks.mode(), tuple(described))
@@ -401,8 +402,9 @@ class _Table:
         if run is None:
             return self.call(args, kwargs, fast, order)
         start = len(key) - len(data)
+        avals = exact(data, key[start:]) if start else exact(data, key)
         for position in on_host:
-            x, aval = data[position], key[start + position]
+            x, aval = data[position], avals[position]
             if type(x) is np.ndarray and x.dtype is aval.dtype:
                 data[position] = buffers.put_at_once(x, aval)
             else:
