@@ -18,7 +18,7 @@ import numpy as np
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, checks, pjrt
-from mycc.lowering.abstract import AbstractValue, exact, known
+from mycc.lowering.abstract import NUMBERS, AbstractValue, exact, known
 from mycc.lowering.devices import several_devices
 from mycc.lowering.executable import Executable, explained, is_gone
 from mycc.lowering.pytrees import dispatch_registry
@@ -365,6 +365,7 @@ class _Table:
         """
         handle = self.handle
         on_host: list[int] = []
+        has_numbers = False
         for x in leaves:
             kind = type(x)
             if kind is handle:
@@ -378,9 +379,13 @@ class _Table:
                     aval = buffers.host_abstract(x)
                     if aval is None:
                         return None
+                    has_numbers |= kind in NUMBERS
                 on_host.append(len(data))
                 key.append(aval)
             data.append(x)
+        if has_numbers:
+            start = len(key) - len(data)
+            key[start:] = exact(data, key[start:])
         return on_host
 
     def _run(
@@ -402,9 +407,8 @@ class _Table:
         if run is None:
             return self.call(args, kwargs, fast, order)
         start = len(key) - len(data)
-        avals = exact(data, key[start:]) if start else exact(data, key)
         for position in on_host:
-            x, aval = data[position], avals[position]
+            x, aval = data[position], key[start + position]
             if type(x) is np.ndarray and x.dtype is aval.dtype:
                 data[position] = buffers.put_at_once(x, aval)
             else:
