@@ -95,7 +95,7 @@ def trace_for_derivative(
     def flat(tracers: list[Tracer]) -> Any:
         return fun(*in_tree.unflatten(tracers))
 
-    callee = trace_function(frame, flat, name_of(fun), avals, kind="grad", operands=operands)
+    callee = trace_function(frame, flat, name_of(fun), avals, kind="grad", operands=operands, order=1)
     with building(frame):
         primals = callee.operands(frame, values)
     active = tuple(is_inexact(aval.dtype) for aval in avals)
