@@ -131,13 +131,14 @@ def _may_match(pattern: Pattern, producers: tuple[str, ...]) -> bool:
 class Rewriter:
     """What patterns change the IR with. New operations take the location of the one they replace."""
 
-    def __init__(self, root: ir.Operation) -> None:
+    def __init__(self, root: ir.Operation, module: ir.Operation | None = None) -> None:
         self._root = root
         # The hash of a value is its address; that of an operation depends on its operands, so operations
         # go by their results, and those without any are not looked at. Keys leave the table before
         # their operation is erased: an address used again is never mistaken for its former owner.
         self._views: dict[int, Op] = {}
         self._worklist: list[Op] = []
+        self._effects = Effects(module or root)
         self.seen = 0
 
     def __iter__(self) -> Iterator[Op]:
@@ -247,6 +248,45 @@ class Rewriter:
         self._released(freed)
         return True
 
+    def again(self, op: Op) -> bool:
+        """Puts an operation back on the worklist after its regions have changed; returns True."""
+        self._enqueue(op)
+        return True
+
+    def is_pure(self, op: ir.Operation) -> bool:
+        """Whether an operation does nothing but compute its results."""
+        return self._effects.is_pure(op, op.name)
+
+    def replace_argument(self, argument: ir.Value, value: ir.Value) -> None:
+        """Lets all users of a block's argument use another value."""
+        for use in argument.uses:
+            user = self._view_of(use.owner.operation)
+            if user is not None:
+                user._producers = None
+                self._enqueue(user)
+        argument.replace_all_uses_with(value)
+        self._discover(value)
+
+    def end(self, block: ir.Block, values: Sequence[ir.Value]) -> None:
+        """Lets a block's terminator return other values."""
+        old = block.operations[len(block.operations) - 1].operation
+        freed = [(value, self._views.get(hash(value))) for value in old.operands]
+        with old.location, ir.InsertionPoint(old):
+            ir.Operation.create(old.name, [], list(values))
+        old.erase()
+        self._released(freed)
+
+    def erase_operations(self, doomed: Sequence[ir.Operation]) -> None:
+        """Erases operations of one block, in its order, whose results nobody else uses."""
+        for op in reversed(doomed):
+            view = self._view_of(op)
+            if view is not None:
+                self.erase(view)
+
+    def _view_of(self, op: ir.Operation) -> Op | None:
+        results = op.results
+        return self._views.get(hash(results[0])) if len(results) else None
+
     def erase(self, op: Op) -> None:
         """Erases an operation whose results nobody uses."""
         doomed = [op]
@@ -268,8 +308,7 @@ class Rewriter:
         found: list[Op] = []
 
         def visit(inner: ir.Operation) -> Any:
-            results = inner.operation.results
-            view = self._views.get(hash(results[0])) if len(results) else None
+            view = self._view_of(inner.operation)
             if view is not None:
                 found.append(view)
             return ir.WalkResult.ADVANCE
@@ -310,12 +349,19 @@ class Rewriter:
             self._worklist.append(view)
 
 
-def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | None = None) -> Counter[str]:
+def rewrite(
+    root: ir.Operation,
+    patterns: PatternSet,
+    *,
+    module: ir.Operation | None = None,
+    max_rewrites: int | None = None,
+) -> Counter[str]:
     """Applies the patterns inside ``root`` until none matches, and erases what is dead.
 
     Args:
         root: usually a module's operation; itself left alone.
         patterns: what to apply; earlier patterns are tried first.
+        module: where called functions are looked up; by default ``root``.
         max_rewrites: how many rewrites before the patterns are taken to chase each other; by default
             in proportion to the number of operations.
 
@@ -325,10 +371,10 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
     Raises:
         PassError: more rewrites than ``max_rewrites``; names the patterns that fired most.
     """
-    rewriter = Rewriter(root)
+    rewriter = Rewriter(root, module)
     counts: Counter[str] = Counter()
     fired = dead = 0
-    candidates, is_pure = patterns.candidates, Effects(root).is_pure
+    candidates, is_pure = patterns.candidates, rewriter._effects.is_pure
     for op in rewriter:
         if op._suspect and _is_unused(op) and is_pure(op.op, op.name):
             rewriter.erase(op)

@@ -14,7 +14,9 @@ from functools import lru_cache
 from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, did_you_mean, option
 from mycc.passes.pattern import Pattern, PatternSet, rewrite
-from mycc.passes.simplify import algebra, constants, dot, loops, reduce, scatter, shape, slices, windows
+from mycc.passes.simplify import (
+    algebra, carries, constants, dot, loops, reduce, scatter, shape, slices, trips, windows,
+)  # fmt: skip
 
 __all__ = ["PATTERNS", "Simplify"]
 
@@ -28,6 +30,8 @@ PATTERNS: tuple[Pattern, ...] = (
     *scatter.PATTERNS,
     *windows.PATTERNS,
     *loops.PATTERNS,
+    *carries.PATTERNS,
+    *trips.PATTERNS,
 )
 
 
