@@ -15,7 +15,8 @@ from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, did_you_mean, option
 from mycc.passes.pattern import Pattern, PatternSet, rewrite
 from mycc.passes.simplify import (
-    algebra, carries, constants, dot, loops, reduce, scatter, shape, slices, trips, windows,
+    algebra, carries, constants, convolution, dot, gather, logic, loops, movement, pieces, reduce, scatter, shape,
+    slices, trips, windows,
 )  # fmt: skip
 
 __all__ = ["PATTERNS", "Simplify"]
@@ -23,10 +24,15 @@ __all__ = ["PATTERNS", "Simplify"]
 PATTERNS: tuple[Pattern, ...] = (
     *constants.PATTERNS,
     *algebra.PATTERNS,
+    *logic.PATTERNS,
     *shape.PATTERNS,
+    *movement.PATTERNS,
     *dot.PATTERNS,
+    *convolution.PATTERNS,
     *reduce.PATTERNS,
     *slices.PATTERNS,
+    *pieces.PATTERNS,
+    *gather.PATTERNS,
     *scatter.PATTERNS,
     *windows.PATTERNS,
     *loops.PATTERNS,

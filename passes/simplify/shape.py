@@ -20,7 +20,7 @@ from mycc.passes.simplify.match import (
     splat_of,
 )
 
-__all__ = ["PATTERNS"]
+__all__ = ["ELEMENTWISE", "PATTERNS"]
 
 _CONVERT = "stablehlo.convert"
 Dims = tuple[int, ...]
@@ -225,7 +225,7 @@ class ReverseOfReverse(Pattern):
         return rewriter.replace(op, inner.operand(0))
 
 
-_ELEMENTWISE = tuple(
+ELEMENTWISE = tuple(
     f"stablehlo.{name}"
     for name in (
         "abs", "add", "and", "ceil", "convert", "cosine", "divide", "exponential", "floor", "log", "logistic",
@@ -238,7 +238,7 @@ _ELEMENTWISE = tuple(
 class ElementwiseOfBroadcasts(Pattern):
     """f(broadcast(x), broadcast(y)) is broadcast(f(x, y)), where both are spread alike; constants count."""
 
-    op_names = _ELEMENTWISE
+    op_names = ELEMENTWISE
     producers = (BROADCAST, CONSTANT)
     producers_define = "all"
 
@@ -280,11 +280,11 @@ class ReshapeOfUnaryOfReshape(Pattern):
     """reshape(f(reshape(x))) back to the shape of x is f(x), for an elementwise f of one operand."""
 
     op_names = (RESHAPE,)
-    producers = (*_ELEMENTWISE,)
+    producers = (*ELEMENTWISE,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         middle = op.producer(0)
-        if middle is None or middle.name not in _ELEMENTWISE or len(middle.operands) != 1:
+        if middle is None or middle.name not in ELEMENTWISE or len(middle.operands) != 1:
             return False
         inner = middle.producer(0, RESHAPE)
         if inner is None or static_shape(inner.operand(0)) != op.shape or not has_one_use(middle.result):
