@@ -12,6 +12,7 @@ __all__ = [
     "constraint",
     "mesh_axes",
     "mesh_symbol",
+    "on_first_device",
     "tensor_sharding",
     "with_leading_dimension",
 ]
@@ -82,6 +83,16 @@ def tensor_sharding(mesh: str, dimensions: Sequence[Sequence[str]], free: Sequen
                 for d, names in enumerate(dimensions)
             ],
         )
+
+
+def on_first_device(results: int) -> ir.Attribute:
+    """The sharding of an operation that runs on the first device alone, and takes and gives whole arrays.
+
+    Args:
+        results: how many it has; one that has none is marked as one with one.
+    """
+    each = "<mesh<[], device_ids=[0]>, []>"
+    return ir.Attribute.parse(f"#sdy.sharding_per_value<[{', '.join([each] * max(results, 1))}]>", context)
 
 
 def constraint(x: ir.Value, sharding: ir.Attribute) -> ir.Value:

@@ -5,54 +5,60 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from mycc.array import Array
-from mycc.callbacks import effects_barrier, io_callback, pure_callback
-from mycc.closure import closure_convert
-from mycc.custom.forward import custom_jvp
-from mycc.custom.reverse import custom_vjp
-from mycc.derivatives import jvp, linear_transpose, linearize, vjp
-from mycc.device import (
-    block_until_ready,
-    default_backend,
-    device_count,
-    device_get,
-    device_put,
-    devices,
-    local_device_count,
-    local_devices,
-    process_count,
-    process_index,
-)
-from mycc.dialects.errors import (
-    CallbackError,
-    ConcretizationError,
-    DeviceError,
-    DistributedError,
-    LeakedTracerError,
-    ModuleError,
-    MyccError,
-    NonFiniteError,
-    PassError,
-    PipelineError,
-    ShardingError,
-    TransformError,
-    TreeError,
-    UnsupportedOperationError,
-)
-from mycc.export import export
-from mycc.foreign import from_stablehlo
-from mycc.gradient import grad, value_and_grad
-from mycc.jacobian import hessian, jacfwd, jacobian, jacrev
-from mycc.jit import jit
-from mycc.pmap import pmap
-from mycc.recompiles import explain_recompile
-from mycc.remat import checkpoint, remat
-from mycc.shard_map import shard_map
-from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
-from mycc.stages import ShapeDtypeStruct, eval_shape
-from mycc.symbolic import symbolic_shape
-from mycc.types import float0
-from mycc.vmap import vmap
+from mycc.dialects.version import VERSION
+from mycc.importing import collector_paused
+
+with collector_paused():
+    from mycc.array import Array
+    from mycc.callbacks import effects_barrier, io_callback, pure_callback
+    from mycc.closure import closure_convert
+    from mycc.custom.forward import custom_jvp
+    from mycc.custom.reverse import custom_vjp
+    from mycc.derivatives import jvp, linear_transpose, linearize, vjp
+    from mycc.device import (
+        block_until_ready,
+        default_backend,
+        device_count,
+        device_get,
+        device_put,
+        devices,
+        local_device_count,
+        local_devices,
+        process_count,
+        process_index,
+    )
+    from mycc.dialects.errors import (
+        CallbackError,
+        ConcretizationError,
+        DeviceError,
+        DistributedError,
+        LeakedTracerError,
+        ModuleError,
+        MyccError,
+        NonFiniteError,
+        PassError,
+        PipelineError,
+        ShardingError,
+        TransformError,
+        TreeError,
+        UnsupportedOperationError,
+    )
+    from mycc.export import export
+    from mycc.foreign import from_stablehlo
+    from mycc.gradient import grad, value_and_grad
+    from mycc.jacobian import hessian, jacfwd, jacobian, jacrev
+    from mycc.jit import jit
+    from mycc.pmap import pmap
+    from mycc.recompiles import explain_recompile
+    from mycc.remat import checkpoint, remat
+    from mycc.shard_map import shard_map
+    from mycc.sharding import make_array_from_callback, make_array_from_process_local_data, make_mesh
+    from mycc.stages import ShapeDtypeStruct, eval_shape
+    from mycc.symbolic import symbolic_shape
+    from mycc.types import float0
+    from mycc.vmap import vmap
+
+__version__ = VERSION
 
 __all__ = [
     "Array",

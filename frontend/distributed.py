@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from mycc.dialects.errors import DistributedError
+from mycc.dialects.version import VERSION
 from mycc.lowering import distributed as _distributed
 from mycc.lowering import pjrt
 from mycc.lowering.devices import started
@@ -69,17 +69,10 @@ def initialize(
             index,
             start_timeout=initialization_timeout,
             heartbeat_timeout=heartbeat_timeout,
-            version=f"mycc {_version()} with jaxlib {pjrt.jaxlib_version} and NumPy {np.__version__}",
+            version=f"mycc {VERSION} with jaxlib {pjrt.jaxlib_version} and NumPy {np.__version__}",
         )
     except DistributedError as error:
         raise DistributedError(f"{user_line()}: {error}") from error
-
-
-def _version() -> str:
-    try:
-        return version("mycc")
-    except PackageNotFoundError:
-        return "of a checkout"
 
 
 def _number(name: str, given: int | None, variable: str) -> int | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.metadata
 import io
 import os
 import re
@@ -22,6 +21,7 @@ from typing import Any
 
 from mycc.dialects.leaving import long_call
 from mycc.dialects.mlir import ir
+from mycc.dialects.version import VERSION
 from mycc.lowering import pjrt
 from mycc.lowering.handover import Handover
 from mycc.lowering.settings import CompileSettings, flags_of, refused
@@ -191,14 +191,7 @@ def _machine() -> str | None:
         return None
     threads = len(os.sched_getaffinity(0))
     variables = [os.environ.get(name) for name in _VARIABLES]
-    return repr((_version(), pjrt.jaxlib_version, processor, threads, variables, os.geteuid()))
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("mycc")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+    return repr((VERSION, pjrt.jaxlib_version, processor, threads, variables, os.geteuid()))
 
 
 def _processor() -> tuple[str, ...] | None:

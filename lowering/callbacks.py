@@ -1,4 +1,4 @@
-"""Python functions that programs call: the table that finds them, their hand-over to XLA, what they raise.
+"""Python functions that programs call: the table that finds them, how XLA calls them, what they raise.
 
 A callback operation names its function by a number in a table of this process. The table holds functions weakly:
 what keeps one alive are the traces, modules and executables that use it. XLA gets a small function for each
@@ -16,33 +16,29 @@ import traceback
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from mycc.dialects import ops
 from mycc.dialects.callback import Callback, match
 from mycc.dialects.errors import CallbackError, PassError
 from mycc.dialects.leaving import long_call
 from mycc.dialects.locations import describe
-from mycc.dialects.mlir import context, hlo, ir
-from mycc.dialects.types import dtype_of, token
-from mycc.lowering import pjrt
+from mycc.dialects.mlir import ir
 from mycc.lowering.abstract import AbstractValue
-from mycc.passes.symbols import Symbols, copy_module, operations
-from mycc.passes.thread import Thread
+from mycc.passes.symbols import operations
 
 __all__ = [
     "HostFunction",
-    "Prepared",
+    "call_of",
+    "callbacks_in",
     "checked",
     "effects_barrier",
     "failure",
     "functions_of",
-    "prepare",
+    "is_any_known",
     "register",
     "running",
 ]
@@ -91,11 +87,17 @@ def functions_of(module: ir.Module) -> tuple[HostFunction, ...]:
     """The Python functions that a module's callbacks name."""
     if not _table:
         return ()
-    found = {callback.function for callback in _callbacks(module)}
+    found = {callback.function for callback in callbacks_in(module)}
     return tuple(f for number in sorted(found) if (f := _table.get(number)) is not None)
 
 
-def _callbacks(module: ir.Module) -> list[Callback]:
+def is_any_known() -> bool:
+    """Whether there is any function that a module could name."""
+    return bool(_table)
+
+
+def callbacks_in(module: ir.Module) -> list[Callback]:
+    """The callback operations of a module."""
     return [
         callback
         for function in module.body.operations
@@ -104,135 +106,36 @@ def _callbacks(module: ir.Module) -> list[Callback]:
     ]
 
 
-# ---- Hand-over -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A module as XLA takes it.
-
-    Args:
-        module: a copy of the program's, in which callbacks are custom calls that XLA knows.
-        calls: what these call, by position.
-        functions: the users' functions behind them, to be kept as long as the executable.
-    """
-
-    module: ir.Module
-    calls: tuple[Callable[..., tuple[Any, ...]], ...]
-    functions: tuple[HostFunction, ...]
-
-
-def prepare(module: ir.Module, platform: str) -> Prepared | None:
-    """Hand a module's callbacks to XLA; None if it has none.
-
-    Raises:
-        PassError: a callback stands where XLA cannot run it, or this process does not have its function.
-    """
-    if not _table or not _callbacks(module):
-        return None
-    target = pjrt.callback_target(platform)
-    copy = copy_module(module)
-    found = _callbacks(copy)
-    functions = functions_of(copy)
-    if target is None:
-        raise PassError(
-            f"{describe(found[0].op.location)}: '{found[0].name}' is to be called from a program for {platform}, which cannot "
-            "call Python functions here; run it on the CPU (mycc.jit(f, device=mycc.devices('cpu')[0]))"
-        )
-    _refuse_misplaced(found)
-    calls: list[Callable[..., tuple[Any, ...]]] = []
-
-    def replace(op: ir.Operation, order: ir.Value | None) -> ir.Value | None:
-        """Put XLA's custom call in the place of a callback; the token after it, if it takes one."""
-        callback = Callback(op)
-        number = callback.function
-        if number not in _table:
-            raise PassError(
-                f"{describe(op.location)}: the Python function '{callback.name}' (number {number}) does not exist in this "
-                "process any more; trace the program again"
-            )
-        results = [result.type for result in op.results]
-        specs = [AbstractValue(tuple(t.shape), dtype_of(t)) for t in results]
-        calls.append(_call(_table[number], callback, specs, order is not None))
-        operands = list(op.operands)
-        if order is not None:
-            operands, results = [order, *operands], [token, *results]
-        new = ops.create("stablehlo.custom_call", results, operands, {
-            "call_target_name": ir.StringAttr.get(target),
-            "has_side_effect": ops.boolean(callback.kind != "pure"),
-            "api_version": ir.IntegerAttr.get(ops.I32, 4),
-            "backend_config": ir.DictAttr.get({"index": _index(len(calls) - 1)}),
-            "operand_layouts": _layouts(operands),
-            "result_layouts": _layouts(results),
-        })  # fmt: skip
-        made = list(new.results)
-        after = made.pop(0) if order is not None else None
-        for old, result in zip(op.results, made, strict=True):
-            old.replace_all_uses_with(result)
-        op.erase()
-        return after
-
-    # Those that may come in any order take the token, too: all of them hold Python's lock, so there is nothing to be
-    # won by running two at once, and output that is the same at every run is easier to read.
-    def has_effect(op: ir.Operation) -> bool:
-        callback = match(op) if op.name == "stablehlo.custom_call" else None
-        return callback is not None and callback.kind != "pure"
-
-    def in_order(op: ir.Operation, order: ir.Value) -> ir.Value:
-        after = replace(op, order)
-        assert after is not None
-        return after
-
-    with context, copy.operation.location:
-        Thread(Symbols(copy), has_effect, in_order).run(hlo.create_token, returned=False)
-        for callback in _callbacks(copy):
-            with callback.op.location, ir.InsertionPoint(callback.op):
-                replace(callback.op, None)
-    return Prepared(copy, tuple(calls), functions)
-
-
-_RUNNABLE = frozenset({"func.func", "stablehlo.while", "stablehlo.case", "stablehlo.if"})
-
-
-def _refuse_misplaced(found: Sequence[Callback]) -> None:
-    for callback in found:
-        around = callback.op.parent
-        while around is not None and around.name != "builtin.module":
-            if around.name not in _RUNNABLE:
-                raise PassError(
-                    f"{describe(callback.op.location)}: '{callback.name}' is called inside of '{around.name}', whose body XLA "
-                    "compiles into one kernel; call it before or after"
-                )
-            around = around.operation.parent
-
-
-def _index(number: int) -> ir.Attribute:
-    return ir.IntegerAttr.get(ir.IntegerType.get_unsigned(64), number)
-
-
-def _layouts(values: Sequence[Any]) -> ir.Attribute:
-    """Row-major layouts of values or types: what the host sees as an array must lie so."""
-    found = []
-    for value in values:
-        type_ = value if isinstance(value, ir.Type) else value.type
-        rank = 0 if type_ == token else len(type_.shape)
-        order = np.arange(rank - 1, -1, -1, dtype=np.int64)
-        found.append(ir.DenseIntElementsAttr.get(order, type=ir.IndexType.get(), shape=[rank]))
-    return ir.ArrayAttr.get(found)
-
-
 # ---- Running -------------------------------------------------------------------------------------
 
 
-def _call(
-    entry: HostFunction, callback: Callback, specs: Sequence[AbstractValue], in_order: bool
+def call_of(
+    callback: Callback,
+    specs: Sequence[AbstractValue],
+    tokens: int,
+    failures: list[RuntimeError] | None = None,
 ) -> Callable[..., tuple[Any, ...]]:
-    """What XLA calls. It holds the entry weakly: Python's collector cannot see what XLA holds."""
-    number, levels = entry.number, callback.mapped
+    """What XLA calls. It holds the function weakly: Python's collector cannot see what XLA holds.
+
+    Args:
+        callback: the operation.
+        specs: its results.
+        tokens: how many tokens come before its operands, and before its results.
+        failures: gets what stands for an error, in the place of which the program gets zeros; None to let it end.
+
+    Raises:
+        PassError: this process does not have the function.
+    """
+    number, levels = callback.function, callback.mapped
     where = f"{describe(callback.op.location)}: {callback.name}"
+    if number not in _table:
+        raise PassError(
+            f"{describe(callback.op.location)}: the Python function '{callback.name}' (number {number}) does not exist in this "
+            "process any more; trace the program again"
+        )
 
     def call(*arguments: Any) -> tuple[Any, ...]:
-        operands = arguments[1:] if in_order else arguments
+        operands = arguments[tokens:]
         _state.depth += 1
         try:
             found = _table[number]
@@ -240,10 +143,14 @@ def _call(
             arrays = [np.array(operand) for operand in operands]
             results = _mapped(found, levels, arrays, specs)
         except BaseException as error:
-            raise _kept(error, where) from None
+            kept = _kept(error, where)
+            if failures is None:
+                raise kept from None
+            failures.append(kept)
+            results = [np.zeros(spec.shape, spec.dtype) for spec in specs]
         finally:
             _state.depth -= 1
-        return (None, *results) if in_order else tuple(results)
+        return (None,) * tokens + tuple(results)
 
     return call
 

@@ -13,7 +13,7 @@ from mycc.dialects.leaving import long_call
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir, make_context
 from mycc.dialects.types import dtype_of
-from mycc.lowering import cache, callbacks, pjrt
+from mycc.lowering import cache, host_calls, pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.checks import instrument, mode
 from mycc.lowering.executable import Executable
@@ -65,7 +65,7 @@ def compile_module(
     if mode() is not None:
         module = copy_module(module)
         checks = instrument(module)
-    prepared = callbacks.prepare(module, devices[0].platform)
+    prepared = host_calls.prepare(module, devices[0].platform, len(devices), options.num_replicas)
     if prepared is not None:
         module = prepared.module
     handover = check_handover(module, devices[0].platform)
@@ -74,20 +74,14 @@ def compile_module(
     found = [_abstract(type_) for type_ in entry.type.results]
     if donated:
         _mark_donated(entry, donated)
-    if prepared is not None and len(devices) > 1:
-        raise PassError(
-            f"the program calls the Python function '{prepared.functions[0].name}' and is to run on {len(devices)} devices at "
-            "once; host callbacks work in programs for one device"
-        )
     calls = () if prepared is None else prepared.calls
     loaded = _compile_and_load(module, devices, options, handover, calls)
     if out_avals is None:
         out_avals = found
     elif checks is not None:
         out_avals = [*out_avals, found[-1]]
-    functions = () if prepared is None else prepared.functions
     return Executable(
-        loaded, in_avals, out_avals, devices, options, kept, committed, functions, checks, layout, donated
+        loaded, in_avals, out_avals, devices, options, kept, committed, prepared, checks, layout, donated
     )
 
 

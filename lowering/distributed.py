@@ -7,7 +7,6 @@ from typing import Any
 
 from mycc.dialects.errors import DistributedError
 from mycc.lowering import pjrt
-from mycc.lowering.rendezvous import meet
 
 __all__ = ["Processes", "join", "leave", "processes"]
 
@@ -55,6 +54,9 @@ def join(
     Raises:
         DistributedError: some did not come, one came twice, or one has another version.
     """
+    # Most programs are one process, which need not wait for the import.
+    from mycc.lowering.rendezvous import meet
+
     meet(address, count, index, version, start_timeout)
     service = None
     if index == 0:

@@ -17,6 +17,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.buffers import copy_to_device
 from mycc.lowering.checks import Checks
 from mycc.lowering.devices import sharding_of
+from mycc.lowering.host_calls import Prepared
 from mycc.lowering.settings import DEFAULTS, CompileSettings, xla_options
 from mycc.lowering.shardings import Layout, TiledSharding, device_list
 from mycc.lowering.spread import donates_twice, reshard
@@ -36,6 +37,7 @@ class Executable:
         out_shardings: one sharding for each result.
         handlers: what makes an ``ArrayImpl`` of each result.
         functions: the Python functions that the program calls.
+        failures: what they raised in a run on several devices.
         checks: what finds NaNs in its results; the last one then is for it alone.
         layout: how its arguments are spread, if over several devices.
     """
@@ -45,6 +47,7 @@ class Executable:
         "checks",
         "devices",
         "execute_sharded",
+        "failures",
         "functions",
         "handlers",
         "in_avals",
@@ -64,7 +67,7 @@ class Executable:
         options: CompileSettings,
         module: ir.Module | None = None,
         committed: bool = True,
-        functions: Sequence[callbacks.HostFunction] = (),
+        prepared: Prepared | None = None,
         checks: Checks | None = None,
         layout: Layout | None = None,
         donated: Sequence[int] = (),
@@ -75,7 +78,8 @@ class Executable:
         self.out_avals = list(out_avals)
         self.devices = tuple(devices)
         self.options = options
-        self.functions = tuple(functions)
+        self.functions = () if prepared is None else prepared.functions
+        self.failures = [] if prepared is None else prepared.failures
         self.checks = checks
         self._module = module
         self.layout = layout
@@ -120,6 +124,10 @@ class Executable:
                 end = execution.consume_token()
                 results = execution.consume_with_handlers(self.handlers)
                 end.block_until_ready()
+            if self.failures:
+                first = self.failures[0]
+                self.failures.clear()
+                raise pjrt.XlaRuntimeError(str(first))
         return results if self.checks is None else self.checks.verify(arguments, results)
 
     def place(self, arguments: Sequence[Any], start: int = 0) -> list[Any]:

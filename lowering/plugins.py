@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import pathlib
+import sys
 from collections.abc import Iterator
 
 __all__ = ["ALIASES", "find_plugins", "platform_name"]
@@ -51,10 +51,30 @@ def _from_packages() -> Iterator[tuple[str, str]]:
     for namespace in _folders("jax_plugins"):
         for folder in sorted(namespace.iterdir(), reverse=True) if namespace.is_dir() else ():
             yield from _library_in(folder, _platform_of(folder.name))
-    for entry in importlib.metadata.entry_points(group="jax_plugins"):
-        module = entry.value.partition(":")[0]
+    for module in _entry_points():
         for folder in _folders(module):
             yield from _library_in(folder, _platform_of(module.rpartition(".")[2]))
+
+
+def _entry_points() -> list[str]:
+    """The modules that installed packages name as plugins."""
+    # The library that reads them takes longer to import than a small program to run, and most have none.
+    if not any(
+        _names_plugins(path)
+        for folder in sys.path
+        for path in pathlib.Path(folder).glob("*-info/entry_points.txt")
+    ):
+        return []
+    from importlib.metadata import entry_points
+
+    return [entry.value.partition(":")[0] for entry in entry_points(group="jax_plugins")]
+
+
+def _names_plugins(path: pathlib.Path) -> bool:
+    try:
+        return b"[jax_plugins]" in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _platform_of(module: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from mycc.dialects.errors import MyccError
+from mycc.dialects.version import VERSION
 
 __all__ = ["main"]
 
@@ -71,7 +72,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mycc", description="Compiles array programs: StableHLO in, passes, XLA out.", allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=f"mycc {VERSION}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     wanted = next((a for a in arguments if not a.startswith("-")), None)
     for name, summary in _COMMANDS.items():
@@ -86,15 +87,6 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         command.add_argument("--debug", action="store_true", help="show Python tracebacks")
         command.set_defaults(run=module.run)
     return parser
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"mycc {version('mycc')}"
-    except PackageNotFoundError:  # run from a checkout
-        return "mycc (not installed)"
 
 
 def _as_error(error: BaseException) -> str:

@@ -260,7 +260,7 @@ def test_what_makes_another_key(counted: list[int], tmp_path: Path, monkeypatch:
     assert not compiles(text=DONATING.replace("\n", "\n\n"))
     for module, name, value in (
         (pjrt, "jaxlib_version", "0.0.1"),
-        (cache, "_version", lambda: "another"),
+        (cache, "VERSION", "0.0.1"),
         (cache, "_processor", lambda: ("x86_64", "flags=sse2")),
         (cache, "_FORMAT", "0"),
         (os, "sched_getaffinity", lambda _: range(1000)),

@@ -12,9 +12,10 @@ from mycc.dialects.errors import CallbackError, PassError
 from mycc.dialects.mlir import context, ir
 from mycc.lowering import callbacks
 from mycc.lowering.abstract import AbstractValue
-from mycc.lowering.callbacks import HostFunction, functions_of, prepare, register
+from mycc.lowering.callbacks import HostFunction, functions_of, register
 from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import default_device
+from mycc.lowering.host_calls import prepare
 
 F32 = np.dtype(np.float32)
 
@@ -132,13 +133,6 @@ def test_a_public_function_that_is_called_is_refused() -> None:
     )
     with pytest.raises(PassError, match="refers to @f, which has effects"):
         prepare(module, "cpu")
-
-
-def test_several_devices_are_refused() -> None:
-    entry = noting([])
-    body = "stablehlo.custom_call @mycc.callback.debug(%x) DEBUG : (tensor<2xf32>) -> ()\nreturn %x : tensor<2xf32>"
-    with pytest.raises(PassError, match="run on 2 devices at once"):
-        compile_module(parse(body, entry), devices=[default_device()] * 2)
 
 
 def test_a_callback_in_a_composite_is_refused() -> None:
