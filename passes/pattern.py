@@ -75,9 +75,25 @@ class Pattern(abc.ABC):
     producers_define: ClassVar[Literal["any", "first", "all"]] = "any"
     """Which operands one of the ``producers`` must define."""
 
+    differs: ClassVar[str] = ""
+    """In what the result may differ for floats; "" where it is the same to the bit."""
+
     @abc.abstractmethod
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         """Rewrites through the rewriter and returns True, or leaves everything alone and returns False."""
+
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        """Whether to try the pattern on operations of a name, by the names of their operands' producers.
+
+        Asked once for each combination, so that an operation costs nothing where a pattern does not apply.
+        """
+        if not self.producers:
+            return True
+        if self.producers_define == "first":
+            producers = producers[:1]
+        elif self.producers_define == "all":
+            return set(producers) <= set(self.producers)
+        return not set(producers).isdisjoint(self.producers)
 
     @property
     def label(self) -> str:
@@ -111,21 +127,11 @@ class PatternSet:
         found = self._candidates.get(key)
         if found is None:
             found = tuple(
-                (p.match_and_rewrite, p.label) for p in self._by_name[op.name] if _may_match(p, key[1:])
+                (p.match_and_rewrite, p.label) for p in self._by_name[op.name] if p.may_match(key[0], key[1:])
             )
             if len(key) <= _MAX_KEY:
                 self._candidates[key] = found
         return found
-
-
-def _may_match(pattern: Pattern, producers: tuple[str, ...]) -> bool:
-    if not pattern.producers:
-        return True
-    if pattern.producers_define == "first":
-        producers = producers[:1]
-    elif pattern.producers_define == "all":
-        return set(producers) <= set(pattern.producers)
-    return not set(producers).isdisjoint(pattern.producers)
 
 
 class Rewriter:

@@ -1,7 +1,8 @@
 """The algebra that tracing, differentiation and batching leave behind.
 
-One file of patterns for each kind: ``algebra``, ``constants``, ``shape``, ``dot``, ``reduce``, ``slices``,
-``scatter``, ``windows``, ``loops``.
+One file of patterns for each kind: ``constants``, ``algebra``, ``logic``; ``shape``, ``movement``;
+``dot``, ``convolution``, ``reduce``, ``windows``; ``slices``, ``pieces``, ``gather``, ``scatter``; ``loops``,
+``carries``, ``trips``. What functions take and return in vain is dropped by ``functions``.
 To add one, write a small class there, list it in the file's ``PATTERNS``, and give it a test in
 ``tests/passes/simplify``.
 """
@@ -15,11 +16,26 @@ from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, did_you_mean, option
 from mycc.passes.pattern import Pattern, PatternSet, rewrite
 from mycc.passes.simplify import (
-    algebra, carries, constants, convolution, dot, gather, logic, loops, movement, pieces, reduce, scatter, shape,
-    slices, trips, windows,
+    algebra,
+    carries,
+    constants,
+    convolution,
+    dot,
+    functions,
+    gather,
+    logic,
+    loops,
+    movement,
+    pieces,
+    reduce,
+    scatter,
+    shape,
+    slices,
+    trips,
+    windows,
 )  # fmt: skip
 
-__all__ = ["PATTERNS", "Simplify"]
+__all__ = ["INEXACT", "PATTERNS", "Simplify"]
 
 PATTERNS: tuple[Pattern, ...] = (
     *constants.PATTERNS,
@@ -41,12 +57,17 @@ PATTERNS: tuple[Pattern, ...] = (
 )
 
 
+INEXACT = tuple(p.label for p in PATTERNS if p.differs)
+"""The patterns whose result may differ for floats, in a way that their ``differs`` names."""
+
+
 @dataclass(frozen=True)
 class Simplify(Pass):
-    """Simplifies arithmetic, shapes, contractions, reductions and slices; removes what is dead.
+    """Simplifies arithmetic, shapes, contractions, reductions, slices, loops and functions; removes what is dead.
 
-    Every rewrite is exact in floating point (signs of zeros and the last bits of powers aside), and takes the location of the
-    operation that it replaces. Statistics count how often each pattern fired.
+    Floats stay the same to the bit, but for what the patterns of ``INEXACT`` say of themselves: it is what XLA's own
+    simplifier neglects as well. Each operation takes the location of the one that it replaces. Statistics count
+    how often each pattern fired.
 
     Example::
 
@@ -56,16 +77,24 @@ class Simplify(Pass):
     name = "simplify"
 
     disable: tuple[str, ...] = option((), help="patterns to leave out, by the names that statistics show")
+    exact: bool = option(False, help="leave out all patterns that may change a float by a bit")
 
     def __post_init__(self) -> None:
-        known = {p.label for p in PATTERNS}
+        known = {*functions.LABELS, *(p.label for p in PATTERNS)}
         for label in self.disable:
             if label not in known:
                 raise ValueError(f"no pattern '{label}'{did_you_mean(label, known)}")
 
     def run(self, module: ir.Module) -> None:
-        for label, number in rewrite(module.operation, _patterns(self.disable)).items():
-            self.count(label, number)
+        patterns = _patterns((*self.disable, *(INEXACT if self.exact else ())))
+        narrowed = True
+        while narrowed:
+            for label, number in rewrite(module.operation, patterns).items():
+                self.count(label, number)
+            found = functions.narrow(module, self.disable)
+            for label, number in found.items():
+                self.count(label, number)
+            narrowed = found.total() > 0
 
 
 @lru_cache(maxsize=64)

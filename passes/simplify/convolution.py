@@ -16,6 +16,7 @@ class ConvolutionOfOneElement(Pattern):
     """A convolution with a kernel of size 1, or of the size of what it slides over, is a dot."""
 
     op_names = ("stablehlo.convolution",)
+    differs = "the order in which a sum is added up"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x_shape, y_shape = op.operand_shape(0), op.operand_shape(1)

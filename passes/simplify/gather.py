@@ -106,9 +106,7 @@ class ScatterOfOneWindow(Pattern):
             starts = _starts(found, indices, len(whole))
             window, update = ops.dynamic_slice(x, starts, sizes), ops.reshape(updates, sizes)
             (new,) = _combined(op.op, window, update)
-            inside = ops.reshape(
-                found.mask(indices, limits, [1] * len(shape_of(updates))), [1] * len(sizes)
-            )
+            inside = ops.reshape(found.mask(indices, limits, [1] * len(shape_of(updates))), [1] * len(sizes))
             chosen = ops.select(ops.broadcast_in_dim(inside, sizes, range(len(sizes))), new, window)
             return ops.dynamic_update_slice(x, chosen, starts)
 

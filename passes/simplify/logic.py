@@ -8,13 +8,25 @@ import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
+from mycc.dialects.rules.bounds import interval
+from mycc.dialects.rules.trips import counted
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use
-from mycc.passes.simplify.match import CONSTANT, direction, dtype_of, is_float, splat_operand
+from mycc.passes.simplify.match import (
+    COMPARISONS,
+    CONSTANT,
+    direction,
+    dtype_of,
+    filled,
+    is_float,
+    is_total,
+    splat_operand,
+)
 
 __all__ = ["PATTERNS"]
 
 _SELECT = "stablehlo.select"
 _COMPARE = "stablehlo.compare"
+_CONVERT = "stablehlo.convert"
 _OPPOSITE = {"EQ": "NE", "NE": "EQ", "LT": "GE", "GE": "LT", "LE": "GT", "GT": "LE"}
 
 
@@ -33,7 +45,7 @@ class NotOfCompare(Pattern):
         # NaN is neither less nor not less.
         if is_float(x) and which not in ("EQ", "NE"):
             return False
-        if inner.attribute("compare_type") == ops.TOTAL_ORDER:
+        if is_total(inner):
             return False
         return rewriter.replace(op, lambda: ops.compare(_OPPOSITE[which], x, y))
 
@@ -75,6 +87,9 @@ class ConstantOfConstant(Pattern):
     op_names = tuple(f"stablehlo.{n}" for n in ("add", "multiply", "maximum", "minimum", "and", "or", "xor"))
     producers = (CONSTANT,)
 
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        return {CONSTANT, name} <= set(producers)
+
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         # Sums and products of floats are rounded twice.
         if is_float(op.result) and op.name not in ("stablehlo.maximum", "stablehlo.minimum"):
@@ -92,6 +107,80 @@ class ConstantOfConstant(Pattern):
                 build: Any = lambda x=x, a=a, b=b: _same(op, x, _same(op, a, b))  # noqa: E731
                 return rewriter.replace(op, build)
         return False
+
+
+class CompareOfConvertedBoolean(Pattern):
+    """A boolean made a number and compared with one is the boolean, its opposite, or known."""
+
+    op_names = (_COMPARE,)
+    producers = (_CONVERT,)
+    producers_define = "first"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner, number = op.producer(0, _CONVERT), splat_operand(op, 1)
+        if inner is None or number is None or is_total(op):
+            return False
+        p = inner.operand(0)
+        if p.type.element_type != ops.BOOL:
+            return False
+        answers = [COMPARISONS[direction(op)](value, number) for value in (0, 1)]
+        if answers[0] == answers[1]:
+            return rewriter.replace(op, lambda: filled(op, bool(answers[0])))
+        return rewriter.replace(op, (lambda: ops.not_(p)) if answers[0] else p)
+
+
+class DecidedCompare(Pattern):
+    """A comparison of integers with a constant that they never reach, as of a loop's counter with zero, is known."""
+
+    op_names = (_COMPARE,)
+    producers = (CONSTANT,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        if is_float(op.operand(0)):
+            return False
+        (low, high), (low1, high1) = (_interval(op, index) for index in (0, 1))
+        corners = [(x, y) for x in (low, high) for y in (low1, high1)]
+        which = direction(op)
+        if which in ("EQ", "NE"):
+            if low == high == low1 == high1:
+                answers = {which == "EQ"}
+            elif high < low1 or high1 < low:
+                answers = {which == "NE"}
+            else:
+                return False
+        else:
+            answers = {bool(COMPARISONS[which](x, y)) for x, y in corners}
+        return len(answers) == 1 and rewriter.replace(op, lambda: filled(op, answers.pop()))
+
+
+class ClampOfInside(Pattern):
+    """Integers that lie between two constants need not be moved there."""
+
+    op_names = ("stablehlo.clamp",)
+    producers = (CONSTANT,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        least, most = splat_operand(op, 0), splat_operand(op, 2)
+        if least is None or most is None or is_float(op.result):
+            return False
+        low, high = _interval(op, 1)
+        return least <= low and high <= most and rewriter.replace(op, op.operand(1))
+
+
+def _interval(op: Op, index: int) -> tuple[int, int]:
+    """Inclusive bounds of an operand's elements."""
+    number = splat_operand(op, index)
+    if number is not None:
+        return int(number), int(number)
+    value = op.operand(index)
+    if isinstance(value, ir.BlockArgument):
+        loop = value.owner.owner
+        if loop.name == "stablehlo.while" and value.owner == loop.regions[1].blocks[0]:
+            count = counted(loop.operation)
+            if count is not None and count.position == value.arg_number:
+                ends = count.start, count.start + max(0, count.trips - 1) * count.step
+                return min(ends), max(ends)
+    return interval(value)
 
 
 class DivisionByPowerOfTwo(Pattern):
@@ -149,6 +238,9 @@ PATTERNS: tuple[Pattern, ...] = (
     SelectOfSelect(),
     SelectOfBooleans(),
     ConstantOfConstant(),
+    CompareOfConvertedBoolean(),
+    DecidedCompare(),
+    ClampOfInside(),
     DivisionByPowerOfTwo(),
     PowerOfIntegers(),
 )

@@ -1,4 +1,4 @@
-"""Transposes, reshapes and negations, moved past what does the same to each element.
+"""Transposes and reshapes, moved past what does the same to each element.
 
 They move towards the results: there they meet a contraction, a reduction or their own inverse.
 """
@@ -91,6 +91,7 @@ class ReduceOfTranspose(Pattern):
     op_names = (_REDUCE,)
     producers = (TRANSPOSE,)
     producers_define = "first"
+    differs = "the order in which a sum is added up"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, TRANSPOSE)
@@ -102,21 +103,6 @@ class ReduceOfTranspose(Pattern):
             return False
         summed = sorted(permutation[d] for d in dims)
         return rewriter.update(op, {0: inner.operand(0)}, {"dimensions": ops.i64_array(summed)})
-
-
-class SumOfNegation(Pattern):
-    """sum(-x) is -sum(x): rounding to nearest is the same on both sides of zero."""
-
-    op_names = (_REDUCE,)
-    producers = ("stablehlo.negate",)
-    producers_define = "first"
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        inner = op.producer(0, "stablehlo.negate")
-        if inner is None or len(op.operands) != 2 or reduction(op) != "add":
-            return False
-        x, initial, dims = inner.operand(0), op.operand(1), ints(op, "dimensions")
-        return rewriter.replace(op, lambda: ops.neg(ops.reduce(x, initial, dims, ops.add)))
 
 
 def _moved(op: Op, name: str) -> list[Op | None] | None:
@@ -131,7 +117,8 @@ def _moved(op: Op, name: str) -> list[Op | None] | None:
         if producer is None or op.operand_shape(index) != op.shape:
             return None
         if producer.name == name:
-            if not has_one_use(producer.result):
+            # Reshapes move nothing.
+            if not (name == RESHAPE and len(op.operands) == 1) and not has_one_use(producer.result):
                 return None
             count += 1
             found.append(producer)
@@ -186,5 +173,4 @@ PATTERNS: tuple[Pattern, ...] = (
     ElementwiseOfReshapes(),
     TransposeOfElementwise(),
     ReduceOfTranspose(),
-    SumOfNegation(),
 )

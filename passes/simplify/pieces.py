@@ -35,7 +35,9 @@ class SliceOfTranspose(Pattern):
         x, permutation = inner.operand(0), ints(inner, "permutation")
         back = [permutation.index(d) for d in range(len(permutation))]
         starts, limits, strides = ([values[d] for d in back] for values in _bounds(op))
-        return rewriter.replace(op, lambda: ops.transpose(ops.slice_(x, starts, limits, strides), permutation))
+        return rewriter.replace(
+            op, lambda: ops.transpose(ops.slice_(x, starts, limits, strides), permutation)
+        )
 
 
 class SliceOfPadding(Pattern):

@@ -183,6 +183,7 @@ class SumOfPads(Pattern):
     op_names = ("stablehlo.add",)
     producers = (_PAD,)
     producers_define = "all"
+    differs = "the sign of a zero"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x, y = op.producer(0, _PAD), op.producer(1, _PAD)

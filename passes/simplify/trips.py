@@ -73,7 +73,9 @@ _WORK = frozenset(
     "reduce_window rsqrt scatter sine cosine sort sqrt tan tanh triangular_solve".split()
 )
 # May not run at all in the loop, or must run in each trip.
-_STAY = frozenset(f"stablehlo.{name}" for name in "custom_call composite optimization_barrier rng while case if".split())
+_STAY = frozenset(
+    f"stablehlo.{name}" for name in "custom_call composite optimization_barrier rng while case if".split()
+)
 
 
 class LoopInvariantCode(Pattern):
@@ -100,7 +102,9 @@ class LoopInvariantCode(Pattern):
             owners = [value.owner for value in values]
             if any(owner == body for owner in owners):
                 continue
-            inside = [o.operation for o in owners if not isinstance(o, ir.Block) and o.operation.block == body]
+            inside = [
+                o.operation for o in owners if not isinstance(o, ir.Block) and o.operation.block == body
+            ]
             if not all(o in movable for o in inside) or not rewriter.is_pure(inner):
                 continue
             # How many elements must be read to compute it again.
