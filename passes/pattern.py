@@ -31,6 +31,7 @@ from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import ir
 from mycc.passes.diagnostics import format_location
 from mycc.passes.effects import Effects
+from mycc.passes.symbols import callees, is_public
 from mycc.passes.view import NoMatch, Op, has_one_use, static_shape
 
 __all__ = [
@@ -53,6 +54,10 @@ _MIN_REWRITES = 10_000
 
 # Which patterns may match is not remembered for operations with more operands (concatenate).
 _MAX_KEY = 1 + 4
+
+_REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
+# Attributes that count operands or results.
+_PLACED = ("sdy.", "mhlo.sharding")
 
 _PROGRAMS = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 
@@ -145,6 +150,10 @@ class Rewriter:
         self._views: dict[int, Op] = {}
         self._worklist: list[Op] = []
         self._effects = Effects(module or root)
+        self._calls: dict[str, list[Op]] | None = None
+        self._functions: dict[str, ir.Operation] = {}
+        # Functions whose signature somebody else relies on.
+        self._fixed: set[str] = set()
         self.seen = 0
 
     def __iter__(self) -> Iterator[Op]:
@@ -162,6 +171,7 @@ class Rewriter:
                 view._suspect = True
                 self._enqueue(view)
         yield from self._pending()
+        yield from self._call_by_call()
         # Views and their users hold each other: without this the garbage collector has all of them to find.
         for view in self._views.values():
             view._users.clear()
@@ -179,8 +189,38 @@ class Rewriter:
             if view._results != []:
                 self.seen += 1
                 yield view
+            elif name in _REFERRING:
+                self._fixed.update(callees(op))
             if self._worklist:
                 yield from self._pending()
+
+    def _call_by_call(self) -> Iterator[Op]:
+        """Yields the first call of each function whose calls are all known, as long as calls are replaced."""
+        referring = {id(v): v for v in self._views.values() if v.name in _REFERRING}
+        if self._root.name != "builtin.module" or all(v.name != "func.call" for v in referring.values()):
+            return
+        functions = [each.operation for each in self._root.regions[0].blocks[0].operations]
+        self._functions = {
+            f.attributes["sym_name"].value: f
+            for f in functions
+            if f.name == "func.func" and not is_public(f) and len(f.regions[0].blocks) == 1
+        }
+        calls: dict[str, list[Op]] = {}
+        for view in referring.values():
+            for symbol in callees(view.op):
+                if view.name == "func.call" and not any(n.startswith(_PLACED) for n in view.op.attributes):
+                    calls.setdefault(symbol, []).append(view)
+                else:
+                    self._fixed.add(symbol)
+        self._calls = {s: v for s, v in calls.items() if s in self._functions and s not in self._fixed}
+        seen = -1
+        while seen != self.seen:
+            seen = self.seen
+            for views in list(self._calls.values()):
+                first = next((view for view in views if not view._erased), None)
+                if first is not None:
+                    self._enqueue(first)
+            yield from self._pending()
 
     def _pending(self) -> Iterator[Op]:
         worklist = self._worklist
@@ -263,15 +303,30 @@ class Rewriter:
         """Whether an operation does nothing but compute its results."""
         return self._effects.is_pure(op, op.name)
 
-    def replace_argument(self, argument: ir.Value, value: ir.Value) -> None:
-        """Lets all users of a block's argument use another value."""
-        for use in argument.uses:
+    def replace_value(self, old: ir.Value, new: ir.Value) -> None:
+        """Lets all users of a block's argument, or of one of several results, use another value."""
+        for use in old.uses:
             user = self._view_of(use.owner.operation)
             if user is not None:
                 user._producers = None
                 self._enqueue(user)
-        argument.replace_all_uses_with(value)
-        self._discover(value)
+        old.replace_all_uses_with(new)
+        self._discover(new)
+
+    def calls(self, op: Op) -> tuple[ir.Operation, list[Op]] | None:
+        """The private function that a call calls, and all its calls.
+
+        Returns:
+            None for any but the first call; while they are not all known; and if what the function takes and
+            returns cannot be changed, since something else refers to it.
+        """
+        if self._calls is None:
+            return None
+        symbol = op.op.attributes["callee"].value
+        calls = [call for call in self._calls.get(symbol, ()) if not call._erased]
+        if not calls or calls[0] is not op:
+            return None
+        return self._functions[symbol], calls
 
     def end(self, block: ir.Block, values: Sequence[ir.Value]) -> None:
         """Lets a block's terminator return other values."""
@@ -346,6 +401,8 @@ class Rewriter:
             view = Op(op, op.name, self._views)
             self.seen += 1
             self._enqueue(view)
+            if self._calls is not None and view.name == "func.call":
+                self._calls.get(op.attributes["callee"].value, []).append(view)
             # Not `view.operands`: the producers have no views yet.
             values += op.operands
 

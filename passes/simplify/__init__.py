@@ -2,7 +2,7 @@
 
 One file of patterns for each kind: ``constants``, ``algebra``, ``logic``; ``shape``, ``movement``;
 ``dot``, ``convolution``, ``reduce``, ``windows``; ``slices``, ``pieces``, ``gather``, ``scatter``; ``loops``,
-``carries``, ``trips``. What functions take and return in vain is dropped by ``functions``.
+``carries``, ``trips``; ``functions``.
 To add one, write a small class there, list it in the file's ``PATTERNS``, and give it a test in
 ``tests/passes/simplify``.
 """
@@ -54,6 +54,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *loops.PATTERNS,
     *carries.PATTERNS,
     *trips.PATTERNS,
+    *functions.PATTERNS,
 )
 
 
@@ -80,21 +81,15 @@ class Simplify(Pass):
     exact: bool = option(False, help="leave out all patterns that may change a float by a bit")
 
     def __post_init__(self) -> None:
-        known = {*functions.LABELS, *(p.label for p in PATTERNS)}
+        known = {p.label for p in PATTERNS}
         for label in self.disable:
             if label not in known:
                 raise ValueError(f"no pattern '{label}'{did_you_mean(label, known)}")
 
     def run(self, module: ir.Module) -> None:
         patterns = _patterns((*self.disable, *(INEXACT if self.exact else ())))
-        narrowed = True
-        while narrowed:
-            for label, number in rewrite(module.operation, patterns).items():
-                self.count(label, number)
-            found = functions.narrow(module, self.disable)
-            for label, number in found.items():
-                self.count(label, number)
-            narrowed = found.total() > 0
+        for label, number in rewrite(module.operation, patterns).items():
+            self.count(label, number)
 
 
 @lru_cache(maxsize=64)

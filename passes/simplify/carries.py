@@ -31,8 +31,8 @@ class InvariantCarry(Pattern):
 
         def build() -> list[ir.Value]:
             for i in set(range(len(arguments))).difference(kept):
-                rewriter.replace_argument(test.arguments[i], op.operands[i])
-                rewriter.replace_argument(body.arguments[i], op.operands[i])
+                rewriter.replace_value(test.arguments[i], op.operands[i])
+                rewriter.replace_value(body.arguments[i], op.operands[i])
             new = _narrowed(op, kept, rewriter)
             return [new.get(i, op.operands[i]) for i in range(len(arguments))]
 
@@ -80,8 +80,8 @@ class EqualCarries(Pattern):
         def build() -> list[ir.Value]:
             for i, first in enumerate(groups):
                 if i != first:
-                    rewriter.replace_argument(test.arguments[i], test.arguments[first])
-                    rewriter.replace_argument(body.arguments[i], body.arguments[first])
+                    rewriter.replace_value(test.arguments[i], test.arguments[first])
+                    rewriter.replace_value(body.arguments[i], body.arguments[first])
             new = _narrowed(op, kept, rewriter)
             return [new[first] for first in groups]
 

@@ -27,6 +27,10 @@ __all__ = ["PATTERNS"]
 _SELECT = "stablehlo.select"
 _COMPARE = "stablehlo.compare"
 _CONVERT = "stablehlo.convert"
+# What may make integers of which it is known how large they are; "" is an argument, as of a loop's body.
+_BOUNDED = frozenset(
+    f"stablehlo.{n}" for n in ("clamp", "concatenate", "convert", "iota", "maximum", "minimum", "select")
+) | {""}
 _OPPOSITE = {"EQ": "NE", "NE": "EQ", "LT": "GE", "GE": "LT", "LE": "GT", "GT": "LE"}
 
 
@@ -133,7 +137,9 @@ class DecidedCompare(Pattern):
     """A comparison of integers with a constant that they never reach, as of a loop's counter with zero, is known."""
 
     op_names = (_COMPARE,)
-    producers = (CONSTANT,)
+
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        return CONSTANT in producers and not set(producers).isdisjoint(_BOUNDED)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         if is_float(op.operand(0)):
@@ -157,7 +163,9 @@ class ClampOfInside(Pattern):
     """Integers that lie between two constants need not be moved there."""
 
     op_names = ("stablehlo.clamp",)
-    producers = (CONSTANT,)
+
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        return producers[0] == producers[2] == CONSTANT and producers[1] in _BOUNDED
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         least, most = splat_operand(op, 0), splat_operand(op, 2)
@@ -180,7 +188,16 @@ def _interval(op: Op, index: int) -> tuple[int, int]:
             if count is not None and count.position == value.arg_number:
                 ends = count.start, count.start + max(0, count.trips - 1) * count.step
                 return min(ends), max(ends)
+        return _widest(value)
     return interval(value)
+
+
+def _widest(value: ir.Value) -> tuple[int, int]:
+    type_ = value.type.element_type
+    bits = type_.width
+    if bits == 1 or type_.is_unsigned:
+        return 0, 2**bits - 1
+    return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
 
 
 class DivisionByPowerOfTwo(Pattern):

@@ -24,7 +24,8 @@ class ElementwiseOfTransposes(Pattern):
     """f(transpose(x), transpose(y)) is transpose(f(x, y)), where both move alike; constants count."""
 
     op_names = _MOVES
-    producers = (TRANSPOSE,)
+    producers = (TRANSPOSE, CONSTANT)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         found = _moved(op, TRANSPOSE)
@@ -40,7 +41,8 @@ class ElementwiseOfReshapes(Pattern):
     """f(reshape(x), reshape(y)) is reshape(f(x, y)), where x and y have one shape; constants count."""
 
     op_names = _MOVES
-    producers = (RESHAPE,)
+    producers = (RESHAPE, CONSTANT)
+    producers_define = "all"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         found = _moved(op, RESHAPE)

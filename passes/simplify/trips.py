@@ -55,7 +55,7 @@ class BranchOfConstant(Pattern):
 def _inlined(block: ir.Block, op: Op, values: list[ir.Value], rewriter: Rewriter) -> list[ir.Value]:
     """Moves a block's operations in front of the one that holds it; returns what the block returns."""
     for argument, value in zip(block.arguments, values, strict=True):
-        rewriter.replace_argument(argument, value)
+        rewriter.replace_value(argument, value)
     *operations, end = (each.operation for each in list(block.operations))
     results = list(end.operands)
     for each in operations:
