@@ -313,6 +313,14 @@ class Rewriter:
         old.replace_all_uses_with(new)
         self._discover(new)
 
+    def moved(self, block: ir.Block) -> None:
+        """Lets what uses a block's arguments read them anew, after the block has got another operation around it."""
+        for argument in block.arguments:
+            for use in argument.uses:
+                user = self._view_of(use.owner.operation)
+                if user is not None:
+                    user._producers = None
+
     def calls(self, op: Op) -> tuple[ir.Operation, list[Op]] | None:
         """The private function that a call calls, and all its calls.
 

@@ -126,6 +126,7 @@ def _narrowed(
         for i in reversed(range(len(op.operands))):
             if i not in kept:
                 block.erase_argument(i)
+        rewriter.moved(block)
     return dict(zip(kept, new.results, strict=True))
 
 

@@ -48,13 +48,22 @@ _BINARY: Mapping[str, Callable[..., Any]] = {
     "stablehlo.subtract": np.subtract,
     "stablehlo.multiply": np.multiply,
     "stablehlo.divide": np.divide,
-    "stablehlo.maximum": np.maximum,
-    "stablehlo.minimum": np.minimum,
+    "stablehlo.maximum": lambda x, y: _signed(np.maximum, x, y, 1),
+    "stablehlo.minimum": lambda x, y: _signed(np.minimum, x, y, -1),
     "stablehlo.and": np.bitwise_and,
     "stablehlo.or": np.bitwise_or,
     "stablehlo.xor": np.bitwise_xor,
 }
 _FLOAT_ONLY = frozenset({"stablehlo.divide", "stablehlo.floor", "stablehlo.ceil"})
+
+
+def _signed(extreme: Callable[..., Any], x: Any, y: Any, sign: int) -> Any:
+    """The maximum, or by sign -1 the minimum, where a negative zero is less than a positive one."""
+    value = extreme(x, y)
+    if x.dtype.kind in "biu":
+        return value
+    zeros = (x == 0) & (y == 0)
+    return np.where(zeros, sign * (sign * x + sign * y), value).astype(x.dtype)
 
 
 class ArithmeticOnSplats(Pattern):

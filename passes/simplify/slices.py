@@ -51,7 +51,8 @@ class SliceOfSlice(Pattern):
         x, shape = inner.operand(0), op.shape
         begin, _, step = _bounds(inner)
         start, _, stride = _bounds(op)
-        starts = [b + s * t for b, s, t in zip(begin, start, step, strict=True)]
+        # What is empty starts anywhere inside.
+        starts = [b + s * t * (n > 0) for b, s, t, n in zip(begin, start, step, shape, strict=True)]
         strides = [s * t for s, t in zip(stride, step, strict=True)]
         limits = [b + max(0, n - 1) * s + (n > 0) for b, n, s in zip(starts, shape, strides, strict=True)]
         return rewriter.replace(op, lambda: ops.slice_(x, starts, limits, strides))
