@@ -41,7 +41,8 @@ class Program:
     def pick(self, test: Callable[[ir.Value], bool] = lambda _: True) -> ir.Value | None:
         found = [value for value in self.values if test(value)]
         # Those made last are the likelier, so that operations meet each other.
-        return found[-1 - min(int(self.draw.expovariate(0.4)), len(found) - 1)] if found else None
+        back = min(self.draw.randrange(len(found)), self.draw.randrange(len(found))) if found else 0
+        return found[-1 - back] if found else None
 
     def add(self, value: ir.Value | None) -> None:
         if value is not None and math.prod(shape_of(value)) <= 200 and len(shape_of(value)) <= 4:
