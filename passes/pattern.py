@@ -23,7 +23,7 @@ from __future__ import annotations
 import abc
 import functools
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -150,7 +150,7 @@ class Rewriter:
         self._views: dict[int, Op] = {}
         self._worklist: list[Op] = []
         self._effects = Effects(module or root)
-        self._calls: dict[str, list[Op]] | None = None
+        self._calls: dict[str, deque[Op]] | None = None
         self._functions: dict[str, ir.Operation] = {}
         # Functions whose signature somebody else relies on.
         self._fixed: set[str] = set()
@@ -195,7 +195,7 @@ class Rewriter:
                 yield from self._pending()
 
     def _call_by_call(self) -> Iterator[Op]:
-        """Yields the first call of each function whose calls are all known, as long as calls are replaced."""
+        """Yields the first call of each function, now that all calls are known."""
         referring = {id(v): v for v in self._views.values() if v.name in _REFERRING}
         if self._root.name != "builtin.module" or all(v.name != "func.call" for v in referring.values()):
             return
@@ -205,22 +205,17 @@ class Rewriter:
             for f in functions
             if f.name == "func.func" and not is_public(f) and len(f.regions[0].blocks) == 1
         }
-        calls: dict[str, list[Op]] = {}
+        calls: dict[str, deque[Op]] = {}
         for view in referring.values():
             for symbol in callees(view.op):
                 if view.name == "func.call" and not any(n.startswith(_PLACED) for n in view.op.attributes):
-                    calls.setdefault(symbol, []).append(view)
+                    calls.setdefault(symbol, deque()).append(view)
                 else:
                     self._fixed.add(symbol)
         self._calls = {s: v for s, v in calls.items() if s in self._functions and s not in self._fixed}
-        seen = -1
-        while seen != self.seen:
-            seen = self.seen
-            for views in list(self._calls.values()):
-                first = next((view for view in views if not view._erased), None)
-                if first is not None:
-                    self._enqueue(first)
-            yield from self._pending()
+        for symbol in self._calls:
+            self._enqueue(self._calls[symbol][0])
+        yield from self._pending()
 
     def _pending(self) -> Iterator[Op]:
         worklist = self._worklist
@@ -331,10 +326,19 @@ class Rewriter:
         if self._calls is None:
             return None
         symbol = op.op.attributes["callee"].value
-        calls = [call for call in self._calls.get(symbol, ()) if not call._erased]
-        if not calls or calls[0] is not op:
-            return None
-        return self._functions[symbol], calls
+        first = self._first(symbol)
+        if first is op:
+            return self._functions[symbol], [call for call in self._calls[symbol] if not call._erased]
+        if first is not None:
+            self._enqueue(first)
+        return None
+
+    def _first(self, symbol: str) -> Op | None:
+        """The first call of a private function that is only called."""
+        calls = (self._calls or {}).get(symbol, ())
+        while calls and calls[0]._erased:
+            calls.popleft()
+        return calls[0] if calls else None
 
     def end(self, block: ir.Block, values: Sequence[ir.Value]) -> None:
         """Lets a block's terminator return other values."""
@@ -389,6 +393,8 @@ class Rewriter:
         """Uses of the values went away: a producer may be dead, the last user of one may match anew."""
         for value, producer in freed:
             if producer is None or producer._erased:
+                if self._calls is not None and isinstance(value, ir.BlockArgument):
+                    self._freed(value)
                 continue
             uses = value.uses
             if next(uses, None) is None:
@@ -397,6 +403,13 @@ class Rewriter:
             elif next(uses, None) is None:
                 for user in producer._users:
                     self._enqueue(user)
+
+    def _freed(self, argument: ir.BlockArgument) -> None:
+        """An argument may be unused now: its function is looked at once more."""
+        function = argument.owner.owner.operation
+        first = self._first(function.attributes["sym_name"].value) if function.name == "func.func" else None
+        if first is not None:
+            self._enqueue(first)
 
     def _discover(self, value: ir.Value) -> None:
         """Puts the operations that a pattern built for this value on the worklist."""
@@ -410,7 +423,9 @@ class Rewriter:
             self.seen += 1
             self._enqueue(view)
             if self._calls is not None and view.name == "func.call":
-                self._calls.get(op.attributes["callee"].value, []).append(view)
+                calls = self._calls.get(op.attributes["callee"].value)
+                if calls is not None:
+                    calls.append(view)
             # Not `view.operands`: the producers have no views yet.
             values += op.operands
 

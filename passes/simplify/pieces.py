@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
+
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import tensor
 from mycc.passes.pattern import Op, Pattern, Rewriter, static_shape
 from mycc.passes.simplify.match import BROADCAST, TRANSPOSE, integer, ints, splat_operand
+from mycc.passes.simplify.slices import ends_of
 
 __all__ = ["PATTERNS"]
 
@@ -75,16 +78,12 @@ class SliceOfPieces(Pattern):
             return False
         axis = integer(inner, "dimension")
         start, limit, strides = _bounds(op)
-        pieces: list[ir.Value] = []
-        first = end = 0
-        for piece in inner.operands:
-            begin, end = end, end + static_shape(piece)[axis]
-            if end <= start[axis]:
-                first = end
-            elif begin < limit[axis]:
-                pieces.append(piece)
+        ends = ends_of(inner, axis)
+        low = bisect.bisect_right(ends, start[axis])
+        pieces = inner.operands[low : bisect.bisect_left(ends, limit[axis]) + 1]
         if len(pieces) == len(inner.operands):
             return False
+        first = ends[low - 1] if low else 0
         starts, limits = list(start), list(limit)
         starts[axis] -= first
         limits[axis] -= first

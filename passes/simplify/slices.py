@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+import functools
+import itertools
+from collections import deque
 from typing import Any
 
 from mycc.dialects import ops
@@ -71,17 +75,25 @@ class SliceOfConcatenate(Pattern):
             return False
         axis = integer(inner, "dimension")
         start, limit, stride = _bounds(op)
-        end = 0
-        for piece in inner.operands:
-            begin, end = end, end + static_shape(piece)[axis]
-            if begin <= start[axis] < limit[axis] <= end:
-                break
-        else:
+        ends = ends_of(inner, axis)
+        index = bisect.bisect_right(ends, start[axis])
+        if not start[axis] < limit[axis] or limit[axis] > ends[index]:
             return False
+        piece = inner.operand(index)
+        begin = ends[index - 1] if index else 0
         starts, limits = list(start), list(limit)
         starts[axis] -= begin
         limits[axis] -= begin
         return rewriter.replace(op, lambda: ops.slice_(piece, starts, limits, stride))
+
+
+def ends_of(concatenate: Op, axis: int) -> list[int]:
+    """Where each piece of a concatenation ends."""
+    ends: list[int] | None = concatenate.note
+    if ends is None:
+        sizes = (static_shape(piece)[axis] for piece in concatenate.operands)
+        ends = concatenate.note = list(itertools.accumulate(sizes))
+    return ends
 
 
 class SliceOfPad(Pattern):
@@ -178,39 +190,107 @@ class PadOfPad(Pattern):
 class SumOfPads(Pattern):
     """pad(x) + pad(y) with zeros, where x and y end up side by side, is a pad of their concatenation.
 
-    The gradient of slicing an array apart is such a sum, one full-size pad for each slice.
+    The gradient of slicing an array apart is such a sum, one full-size pad for each slice. It is read from its end.
     """
 
     op_names = ("stablehlo.add",)
     producers = (_PAD,)
-    producers_define = "all"
     differs = "the sign of a zero"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        x, y = op.producer(0, _PAD), op.producer(1, _PAD)
-        if x is None or y is None or splat_operand(x, 1) != 0 or splat_operand(y, 1) != 0:
+        if _is_added_to_pad(op):
             return False
-        (low, high, gap), (low1, high1, gap1) = _padding(x), _padding(y)
-        if any(gap) or any(gap1) or min(*low, *high, *low1, *high1, 0) < 0:
+        groups: list[_Run | ir.Value] = []
+        leaves = _leaves(op)
+        for leaf in leaves:
+            if isinstance(leaf, ir.Value):
+                groups.append(leaf)
+            elif not (groups and isinstance(groups[-1], _Run) and groups[-1].take(leaf)):
+                groups.append(_Run(leaf))
+        if len(groups) == len(leaves):
             return False
-        shape = op.shape
-        axes = [d for d in range(len(shape)) if (low[d], high[d]) != (low1[d], high1[d])]
-        if len(axes) != 1:
-            return False
-        axis = axes[0]
-        if low[axis] > low1[axis]:
-            x, y, low, high, low1, high1 = y, x, low1, high1, low, high
-        if shape[axis] - high[axis] != low1[axis]:
-            return False
-        pieces = [x.operand(0), y.operand(0)]
-        value = x.operand(1)
-        highs = [*high[:axis], high1[axis], *high[axis + 1 :]]
 
         def build() -> ir.Value:
-            joined = ops.concatenate(pieces, axis)
-            return ops.pad(joined, value, low, highs, [0] * len(shape))
+            values = [group.build() if isinstance(group, _Run) else group for group in groups]
+            return functools.reduce(ops.add, values)
 
         return rewriter.replace(op, build)
+
+
+class _Run:
+    """Pads by zeros whose operands lie side by side along one dimension."""
+
+    def __init__(self, pad: Op) -> None:
+        self.pads = deque([pad])
+        self.axis = 0
+        low, high, _ = _padding(pad)
+        self.low, self.high = list(low), list(high)
+
+    def take(self, pad: Op) -> bool:
+        """Adds a pad whose operand comes next, on either side."""
+        low, high, _ = _padding(pad)
+        axes = [
+            d for d, ends in enumerate(zip(low, high, strict=True)) if ends != (self.low[d], self.high[d])
+        ]
+        if len(axes) != 1 or (len(self.pads) > 1 and axes[0] != self.axis):
+            return False
+        axis = axes[0]
+        size = pad.shape[axis]
+        if size - self.high[axis] == low[axis]:
+            self.pads.append(pad)
+            self.high[axis] = high[axis]
+        elif size - high[axis] == self.low[axis]:
+            self.pads.appendleft(pad)
+            self.low[axis] = low[axis]
+        else:
+            return False
+        self.axis = axis
+        return True
+
+    def build(self) -> ir.Value:
+        first = self.pads[0]
+        if len(self.pads) == 1:
+            return first.result
+        joined = ops.concatenate([pad.operand(0) for pad in self.pads], self.axis)
+        return ops.pad(joined, first.operand(1), self.low, self.high, [0] * len(self.low))
+
+
+def _leaves(op: Op) -> list[Op | ir.Value]:
+    """What a chain of additions adds up, the first first: pads by zeros, and anything else as the value that it is."""
+    leaves: list[Op | ir.Value] = []
+    while True:
+        pads = [op.producer(side, _PAD) for side in (0, 1)]
+        side = 1 if pads[1] is not None else 0
+        leaves.append(_zero_pad(op, side))
+        inner = op.producer(1 - side, op.name)
+        if inner is None or not has_one_use(inner.result):
+            leaves.append(_zero_pad(op, 1 - side))
+            return leaves[::-1]
+        if all(inner.producer(i, _PAD) is None for i in (0, 1)):
+            leaves.append(inner.result)
+            return leaves[::-1]
+        op = inner
+
+
+def _zero_pad(op: Op, index: int) -> Op | ir.Value:
+    pad = op.producer(index, _PAD)
+    if pad is None or splat_operand(pad, 1) != 0:
+        return op.operand(index)
+    low, high, interior = _padding(pad)
+    return op.operand(index) if any(interior) or min(*low, *high, 0) < 0 else pad
+
+
+def _is_added_to_pad(op: Op) -> bool:
+    """Whether all that reads an operation is an addition to a pad."""
+    uses = op.result.uses
+    use = next(uses, None)
+    if use is None or next(uses, None) is not None:
+        return False
+    user = use.owner.operation
+    if user.name != "stablehlo.add":
+        return False
+    other = user.operands[1 - use.operand_number].owner
+    return not isinstance(other, ir.Block) and bool(other.name == _PAD)
 
 
 class ConcatenateOfOne(Pattern):
@@ -236,15 +316,26 @@ class ConcatenateOfConcatenate(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         axis = integer(op, "dimension")
+        uses = list(itertools.islice(op.result.uses, 2))
+        user = uses[0].owner.operation if len(uses) == 1 else None
+        if user is not None and user.name == _CONCATENATE and user.attributes["dimension"].value == axis:
+            # That one takes in all.
+            return False
         pieces: list[ir.Value] = []
+        waiting: list[tuple[ir.Value, Op | None]] = list(zip(op.operands, op.producers(), strict=True))[::-1]
         found = False
-        for index, value in enumerate(op.operands):
-            inner = op.producer(index, _CONCATENATE)
-            if inner is None or integer(inner, "dimension") != axis or not has_one_use(value):
+        while waiting:
+            value, inner = waiting.pop()
+            if (
+                inner is None
+                or inner.name != _CONCATENATE
+                or integer(inner, "dimension") != axis
+                or not has_one_use(value)
+            ):
                 pieces.append(value)
                 continue
             found = True
-            pieces += inner.operands
+            waiting += list(zip(inner.operands, inner.producers(), strict=True))[::-1]
         return found and rewriter.replace(op, lambda: ops.concatenate(pieces, axis))
 
 
@@ -390,12 +481,18 @@ class SumWithUpdateOfZeros(Pattern):
         return False
 
     def _is_zero_elsewhere(self, update: Op) -> bool:
-        while has_one_use(update.result):
+        # Of long chains not all is read each time: the end of most is zeros.
+        for _ in range(_READ):
+            if not has_one_use(update.result):
+                return False
             inner = update.producer(0, _UPDATE)
             if inner is None:
                 return splat_operand(update, 0) == 0
             update = inner
-        return False
+        return True
+
+
+_READ = 16
 
 
 PATTERNS: tuple[Pattern, ...] = (
