@@ -27,6 +27,7 @@ from mycc.passes.simplify.match import (
     integer,
     ints,
     is_total,
+    same_number,
     splat_of,
     splat_operand,
 )
@@ -183,7 +184,7 @@ class PadOfSplat(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
-        if number is None or not _same(number, splat_operand(op, 1)):
+        if number is None or not same_number(number, splat_operand(op, 1)):
             return False
         return rewriter.replace(op, lambda: filled(op, number))
 
@@ -199,7 +200,7 @@ class ConcatenateOfSplats(Pattern):
         number = splat_operand(op, 0)
         if number is None:
             return False
-        if not all(_same(number, splat_operand(op, i)) for i in range(1, len(op.operands))):
+        if not all(same_number(number, splat_operand(op, i)) for i in range(1, len(op.operands))):
             return False
         return rewriter.replace(op, lambda: filled(op, number))
 
@@ -285,10 +286,6 @@ class OperationOnConstants(Pattern):
 
 # The results stay in memory for ever, as many of them as there are programs.
 _MAX_FOLDED = 1024
-
-
-def _same(a: float, b: float | None) -> bool:
-    return b is not None and a == b and math.copysign(1, a) == math.copysign(1, b)
 
 
 def _fits(number: float, dtype: np.dtype[Any]) -> bool:

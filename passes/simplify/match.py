@@ -35,6 +35,7 @@ __all__ = [
     "is_lossless",
     "is_total",
     "reduction",
+    "same_number",
     "splat_of",
     "splat_operand",
 ]
@@ -104,6 +105,11 @@ def filled(op: Op, number: Any) -> ir.Value:
             _splat_attributes.clear()
         value = _splat_attributes[key] = ops.splat(type_, number)
     return ir.Operation.create(CONSTANT, [type_], [], {"value": value}).result
+
+
+def same_number(a: Number | None, b: Number | None) -> bool:
+    """Whether two numbers are known and the same, the sign of a zero included."""
+    return a is not None and b is not None and a == b and math.copysign(1, a) == math.copysign(1, b)
 
 
 def array_of(op: Op | None, limit: int) -> np.ndarray[Any, Any] | None:

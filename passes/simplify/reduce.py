@@ -18,7 +18,9 @@ from mycc.passes.simplify.match import (
     filled,
     folding,
     ints,
+    is_float,
     reduction,
+    same_number,
     splat_operand,
 )
 
@@ -118,6 +120,10 @@ class ReduceOfSplat(Pattern):
             return False
         if name == "add":
             total = _exact_sum(number, count, dtype_of(op.type))
+            initial = splat_operand(op, 1)
+            if number == 0 and initial is not None and is_float(op.result):
+                # -0.0 from 0.0 on is 0.0.
+                total = initial + number
         else:
             total = number if name in _REPEATABLE or number == 1 else None
         return total is not None and rewriter.replace(op, lambda: filled(op, total))
@@ -185,10 +191,9 @@ class ReduceOfPad(Pattern):
         inner = op.producer(0, "stablehlo.pad")
         if inner is None or len(op.operands) != 2 or reduction(op) is None:
             return False
-        filler, initial = splat_operand(inner, 1), splat_operand(op, 1)
-        if filler is None or initial is None or math.prod(inner.operand_shape(0)) == 0:
+        if math.prod(inner.operand_shape(0)) == 0:
             return False
-        if filler != initial or math.copysign(1, filler) != math.copysign(1, initial):
+        if not same_number(splat_operand(inner, 1), splat_operand(op, 1)):
             return False
         dims = ints(op, "dimensions")
         amounts = zip(

@@ -11,7 +11,7 @@ from typing import Any
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
-from mycc.passes.simplify.match import BROADCAST, integer, ints, splat_operand
+from mycc.passes.simplify.match import BROADCAST, integer, ints, same_number, splat_operand
 
 __all__ = ["PATTERNS"]
 
@@ -175,8 +175,8 @@ class PadOfPad(Pattern):
         inner = op.producer(0, _PAD)
         if inner is None:
             return False
-        number = splat_operand(op, 1)
-        same = op.operand(1) == inner.operand(1) or (number is not None and number == splat_operand(inner, 1))
+        numbers = splat_operand(op, 1), splat_operand(inner, 1)
+        same = op.operand(1) == inner.operand(1) or same_number(*numbers)
         (low, high, interior), (low0, high0, interior0) = _padding(op), _padding(inner)
         # Cutting (a negative amount) does not commute with padding.
         if not same or any(interior) or min(*low, *high, *low0, *high0, 0) < 0:
