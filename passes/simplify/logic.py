@@ -12,8 +12,10 @@ from mycc.dialects.rules.bounds import interval
 from mycc.dialects.rules.trips import counted
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use
 from mycc.passes.simplify.match import (
+    BROADCAST,
     COMPARISONS,
     CONSTANT,
+    RESHAPE,
     direction,
     dtype_of,
     filled,
@@ -165,7 +167,7 @@ class ClampOfInside(Pattern):
     op_names = ("stablehlo.clamp",)
 
     def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
-        return producers[0] == producers[2] == CONSTANT and producers[1] in _BOUNDED
+        return producers[0] == producers[2] == CONSTANT and producers[1] in (*_BOUNDED, RESHAPE)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         least, most = splat_operand(op, 0), splat_operand(op, 2)
@@ -180,7 +182,9 @@ def _interval(op: Op, index: int) -> tuple[int, int]:
     number = splat_operand(op, index)
     if number is not None:
         return int(number), int(number)
-    value = op.operand(index)
+    value, producer = op.operand(index), op.producer(index)
+    while producer is not None and producer.name in (BROADCAST, RESHAPE):
+        value, producer = producer.operand(0), producer.producer(0)
     if isinstance(value, ir.BlockArgument):
         loop = value.owner.owner
         if loop.name == "stablehlo.while" and value.owner == loop.regions[1].blocks[0]:

@@ -7,7 +7,7 @@ import bisect
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import tensor
-from mycc.passes.pattern import Op, Pattern, Rewriter, static_shape
+from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
 from mycc.passes.simplify.match import BROADCAST, TRANSPOSE, integer, ints, splat_operand
 from mycc.passes.simplify.slices import ends_of
 
@@ -15,6 +15,7 @@ __all__ = ["PATTERNS"]
 
 _SLICE = "stablehlo.slice"
 _PAD = "stablehlo.pad"
+_REVERSE = "stablehlo.reverse"
 _CONCATENATE = "stablehlo.concatenate"
 _DYNAMIC_SLICE = "stablehlo.dynamic_slice"
 _UPDATE = "stablehlo.dynamic_update_slice"
@@ -63,6 +64,54 @@ class SliceOfPadding(Pattern):
             return False
         value, shape = inner.operand(1), op.shape
         return rewriter.replace(op, lambda: ops.broadcast_in_dim(value, shape, []))
+
+
+class SliceOfPartlyPadded(Pattern):
+    """A slice that cuts off padding is a pad of a slice, by less."""
+
+    op_names = (_SLICE,)
+    producers = (_PAD,)
+    producers_define = "first"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _PAD)
+        if inner is None or not has_one_use(inner.result):
+            return False
+        start, limit, strides = _bounds(op)
+        low, high = ints(inner, "edge_padding_low"), ints(inner, "edge_padding_high")
+        if any(n != 1 for n in strides) or any(ints(inner, "interior_padding")) or min(*low, *high, 0) < 0:
+            return False
+        x, value, sizes = inner.operand(0), inner.operand(1), inner.operand_shape(0)
+        starts = [max(0, b - a) for b, a in zip(start, low, strict=True)]
+        limits = [min(n, e - a) for n, e, a in zip(sizes, limit, low, strict=True)]
+        if any(b >= e for b, e in zip(starts, limits, strict=True)):
+            return False
+        lows = [max(0, a - b) for b, a in zip(start, low, strict=True)]
+        highs = [max(0, e - a - n) for n, e, a in zip(sizes, limit, low, strict=True)]
+        if (lows, highs) == (list(low), list(high)):
+            return False
+        return rewriter.replace(
+            op, lambda: ops.pad(ops.slice_(x, starts, limits), value, lows, highs, [0] * len(lows))
+        )
+
+
+class SliceOfReverse(Pattern):
+    """A slice of a reversed array reverses a slice from its other end, which moves less."""
+
+    op_names = (_SLICE,)
+    producers = (_REVERSE,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _REVERSE)
+        if inner is None or 0 in op.shape:
+            return False
+        x, dims, shape = inner.operand(0), ints(inner, "dimensions"), op.shape
+        start, _, strides = (list(values) for values in _bounds(op))
+        limits = [b + (m - 1) * s + 1 for b, m, s in zip(start, shape, strides, strict=True)]
+        for d in dims:
+            size = inner.shape[d]
+            start[d], limits[d] = size - limits[d], size - start[d]
+        return rewriter.replace(op, lambda: ops.reverse(ops.slice_(x, start, limits, strides), dims))
 
 
 class SliceOfPieces(Pattern):
@@ -271,6 +320,8 @@ def _places(op: Op, first: int, whole: Dims, sizes: Dims) -> list[int] | None:
 PATTERNS: tuple[Pattern, ...] = (
     SliceOfTranspose(),
     SliceOfPadding(),
+    SliceOfPartlyPadded(),
+    SliceOfReverse(),
     SliceOfPieces(),
     SliceOfUpdate(),
     SliceOfIota(),

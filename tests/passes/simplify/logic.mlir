@@ -178,6 +178,31 @@ func.func @clamp_of_inside() -> tensor<4xi32> {
   return %1 : tensor<4xi32>
 }
 
+// A counter of three trips, as an index vector.
+// CHECK-LABEL: @clamp_of_counter
+// CHECK: } do {
+// CHECK-NOT: stablehlo.clamp
+// CHECK: return
+func.func @clamp_of_counter() -> tensor<1xi32> {
+  %zero = stablehlo.constant dense<0> : tensor<i32>
+  %one = stablehlo.constant dense<1> : tensor<i32>
+  %two = stablehlo.constant dense<2> : tensor<i32>
+  %three = stablehlo.constant dense<3> : tensor<i32>
+  %none = stablehlo.constant dense<0> : tensor<1xi32>
+  %0:2 = stablehlo.while(%i = %zero, %s = %none) : tensor<i32>, tensor<1xi32>
+  cond {
+    %1 = stablehlo.compare LT, %i, %three : (tensor<i32>, tensor<i32>) -> tensor<i1>
+    stablehlo.return %1 : tensor<i1>
+  } do {
+    %1 = stablehlo.reshape %i : (tensor<i32>) -> tensor<1xi32>
+    %2 = stablehlo.clamp %zero, %1, %two : (tensor<i32>, tensor<1xi32>, tensor<i32>) -> tensor<1xi32>
+    %3 = stablehlo.add %s, %2 : tensor<1xi32>
+    %4 = stablehlo.add %i, %one : tensor<i32>
+    stablehlo.return %4, %3 : tensor<i32>, tensor<1xi32>
+  }
+  return %0#1 : tensor<1xi32>
+}
+
 // CHECK-LABEL: @no_clamp_of_inside
 // CHECK: stablehlo.clamp
 func.func @no_clamp_of_inside() -> tensor<4xi32> {

@@ -18,11 +18,40 @@ func.func @slice_of_padding(%x: tensor<4xf32>, %v: tensor<f32>) -> tensor<2xf32>
   return %1 : tensor<2xf32>
 }
 
+// CHECK-LABEL: @slice_of_partly_padded
+// CHECK-NEXT: %[[A:.*]] = stablehlo.slice %arg0 [1:4, 0:3] : (tensor<4x3xf32>) -> tensor<3x3xf32>
+// CHECK-NEXT: stablehlo.pad %[[A]], %arg1, low = [0, 1], high = [2, 0], interior = [0, 0]
+// CHECK-NEXT: return
+func.func @slice_of_partly_padded(%x: tensor<4x3xf32>, %v: tensor<f32>) -> tensor<5x4xf32> {
+  %0 = stablehlo.pad %x, %v, low = [1, 2], high = [3, 1], interior = [0, 0] : (tensor<4x3xf32>, tensor<f32>) -> tensor<8x6xf32>
+  %1 = stablehlo.slice %0 [2:7, 1:5] : (tensor<8x6xf32>) -> tensor<5x4xf32>
+  return %1 : tensor<5x4xf32>
+}
+
+// Somebody else reads the padded array.
+// CHECK-LABEL: @no_slice_of_partly_padded
+// CHECK: %[[A:.*]] = stablehlo.pad
+// CHECK-NEXT: stablehlo.slice %[[A]]
+func.func @no_slice_of_partly_padded(%x: tensor<4xf32>, %v: tensor<f32>) -> (tensor<5xf32>, tensor<8xf32>) {
+  %0 = stablehlo.pad %x, %v, low = [1], high = [3], interior = [0] : (tensor<4xf32>, tensor<f32>) -> tensor<8xf32>
+  %1 = stablehlo.slice %0 [2:7] : (tensor<8xf32>) -> tensor<5xf32>
+  return %1, %0 : tensor<5xf32>, tensor<8xf32>
+}
+
+// CHECK-LABEL: @slice_of_reverse
+// CHECK-NEXT: %[[A:.*]] = stablehlo.slice %arg0 [2:5:2, 1:3] : (tensor<6x3xf32>) -> tensor<2x2xf32>
+// CHECK-NEXT: stablehlo.reverse %[[A]], dims = [0]
+func.func @slice_of_reverse(%x: tensor<6x3xf32>) -> tensor<2x2xf32> {
+  %0 = stablehlo.reverse %x, dims = [0] : tensor<6x3xf32>
+  %1 = stablehlo.slice %0 [1:5:2, 1:3] : (tensor<6x3xf32>) -> tensor<2x2xf32>
+  return %1 : tensor<2x2xf32>
+}
+
 // CHECK-LABEL: @no_slice_of_padding
 // CHECK: stablehlo.pad
 func.func @no_slice_of_padding(%x: tensor<4xf32>, %v: tensor<f32>) -> tensor<2xf32> {
   %0 = stablehlo.pad %x, %v, low = [1], high = [3], interior = [0] : (tensor<4xf32>, tensor<f32>) -> tensor<8xf32>
-  %1 = stablehlo.slice %0 [4:6] : (tensor<8xf32>) -> tensor<2xf32>
+  %1 = stablehlo.slice %0 [4:8:2] : (tensor<8xf32>) -> tensor<2xf32>
   return %1 : tensor<2xf32>
 }
 
