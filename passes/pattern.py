@@ -57,7 +57,7 @@ _MAX_KEY = 1 + 4
 
 _REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
 # Attributes that count operands or results.
-_PLACED = ("sdy.", "mhlo.sharding")
+_PLACED = re.compile(r"sdy\.|mhlo\.sharding")
 
 _PROGRAMS = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 
@@ -196,8 +196,9 @@ class Rewriter:
 
     def _call_by_call(self) -> Iterator[Op]:
         """Yields the first call of each function, now that all calls are known."""
-        referring = {id(v): v for v in self._views.values() if v.name in _REFERRING}
-        if self._root.name != "builtin.module" or all(v.name != "func.call" for v in referring.values()):
+        # A view is there once for each result.
+        referring = dict.fromkeys(v for v in self._views.values() if v.name in _REFERRING)
+        if self._root.name != "builtin.module" or all(v.name != "func.call" for v in referring):
             return
         functions = [each.operation for each in self._root.regions[0].blocks[0].operations]
         self._functions = {
@@ -206,12 +207,16 @@ class Rewriter:
             if f.name == "func.func" and not is_public(f) and len(f.regions[0].blocks) == 1
         }
         calls: dict[str, deque[Op]] = {}
-        for view in referring.values():
-            for symbol in callees(view.op):
-                if view.name == "func.call" and not any(n.startswith(_PLACED) for n in view.op.attributes):
-                    calls.setdefault(symbol, deque()).append(view)
+        for view in referring:
+            attributes = view.op.attributes
+            if view.name == "func.call" and not _PLACED.search("".join(attributes)):
+                symbol = attributes["callee"].value
+                if symbol in calls:
+                    calls[symbol].append(view)
                 else:
-                    self._fixed.add(symbol)
+                    calls[symbol] = deque([view])
+            else:
+                self._fixed.update(callees(view.op))
         self._calls = {s: v for s, v in calls.items() if s in self._functions and s not in self._fixed}
         for symbol in self._calls:
             self._enqueue(self._calls[symbol][0])

@@ -55,13 +55,15 @@ class IdentityElement(Pattern):
     producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        if _is_identity(op.name, splat_operand(op, 1)):
+            kept = 0
+        elif op.name in _COMMUTATIVE and _is_identity(op.name, splat_operand(op, 0)):
+            kept = 1
+        else:
+            return False
         if op.name in _SUMS and _may_lose_sign(op):
             return False
-        if _is_identity(op.name, splat_operand(op, 1)):
-            return rewriter.replace(op, op.operand(0))
-        if op.name in _COMMUTATIVE and _is_identity(op.name, splat_operand(op, 0)):
-            return rewriter.replace(op, op.operand(1))
-        return False
+        return rewriter.replace(op, op.operand(kept))
 
 
 class SumWithZero(Pattern):

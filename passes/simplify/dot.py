@@ -104,13 +104,15 @@ class DotOfTranspose(Pattern):
 
 
 class OuterProduct(Pattern):
-    """A dot that sums over nothing, or over dimensions of size 1, is a product of two broadcasts."""
+    """A dot that sums over no dimension, or over some of size 1, is a product of two broadcasts; of size 0, zeros."""
 
     op_names = (_DOT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x_batch, y_batch, x_sum, y_sum = dot_numbers(op)
         x_shape = op.operand_shape(0)
+        if 0 in x_shape and any(not x_shape[d] for d in x_sum):
+            return rewriter.replace(op, lambda: filled(op, 0))
         if any(x_shape[d] != 1 for d in x_sum) or op.attribute("algorithm") is not None:
             return False
         x, y = op.operands
@@ -210,20 +212,7 @@ class DotOfBroadcast(Pattern):
         return rewriter.replace(op, build)
 
 
-class DotOfNothing(Pattern):
-    """A dot that sums over a dimension of size 0 is zeros."""
-
-    op_names = (_DOT,)
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        sizes = op.operand_shape(0)
-        if 0 not in sizes or all(sizes[d] for d in dot_numbers(op)[2]):
-            return False
-        return rewriter.replace(op, lambda: filled(op, 0))
-
-
 PATTERNS: tuple[Pattern, ...] = (
-    DotOfNothing(),
     TransposeOfDot(),
     DotOfTranspose(),
     OuterProduct(),

@@ -24,8 +24,9 @@ class ElementwiseOfTransposes(Pattern):
     """f(transpose(x), transpose(y)) is transpose(f(x, y)), where both move alike; constants count."""
 
     op_names = _MOVES
-    producers = (TRANSPOSE, CONSTANT)
-    producers_define = "all"
+
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        return _may_move(TRANSPOSE, producers)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         found = _moved(op, TRANSPOSE)
@@ -41,8 +42,9 @@ class ElementwiseOfReshapes(Pattern):
     """f(reshape(x), reshape(y)) is reshape(f(x, y)), where x and y have one shape; constants count."""
 
     op_names = _MOVES
-    producers = (RESHAPE, CONSTANT)
-    producers_define = "all"
+
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        return _may_move(RESHAPE, producers)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         found = _moved(op, RESHAPE)
@@ -107,13 +109,20 @@ class ReduceOfTranspose(Pattern):
         return rewriter.update(op, {0: inner.operand(0)}, {"dimensions": ops.i64_array(summed)})
 
 
+def _may_move(name: str, producers: tuple[str, ...]) -> bool:
+    if not set(producers) <= {name, CONSTANT}:
+        return False
+    return producers.count(name) > 1 or producers == (name,)
+
+
 def _moved(op: Op, name: str) -> list[Op | None] | None:
     """For each operand the transpose or reshape that makes it, None for a constant; None if one is neither.
 
     Where there is one alone, moving it gains nothing unless what comes next is one as well.
     """
+    if len(op.operands) == 1 and not _meets(op, name):
+        return None
     found: list[Op | None] = []
-    count = 0
     for index in range(len(op.operands)):
         producer = op.producer(index)
         if producer is None or op.operand_shape(index) != op.shape:
@@ -122,13 +131,12 @@ def _moved(op: Op, name: str) -> list[Op | None] | None:
             # Reshapes move nothing.
             if not (name == RESHAPE and len(op.operands) == 1) and not has_one_use(producer.result):
                 return None
-            count += 1
             found.append(producer)
         elif producer.name == CONSTANT and splat_of(producer) is not None:
             found.append(None)
         else:
             return None
-    return found if count > 1 or (count == 1 and len(op.operands) == 1 and _meets(op, name)) else None
+    return found
 
 
 def _meets(op: Op, name: str) -> bool:

@@ -107,10 +107,10 @@ func.func @no_dot_of_broadcast(%x: tensor<3x4xf32>, %y: tensor<2x4x5xf32>, %z: t
   return %1, %3 : tensor<2x3x5xf32>, tensor<2x3x5xf32>
 }
 
-// CHECK-LABEL: @dot_of_nothing
+// CHECK-LABEL: @outer_product_of_nothing
 // CHECK-NEXT: %[[A:.*]] = stablehlo.constant dense<0.000000e+00> : tensor<3x5xf32>
 // CHECK-NEXT: return %[[A]]
-func.func @dot_of_nothing(%x: tensor<3x0xf32>, %y: tensor<0x5xf32>) -> tensor<3x5xf32> {
+func.func @outer_product_of_nothing(%x: tensor<3x0xf32>, %y: tensor<0x5xf32>) -> tensor<3x5xf32> {
   %0 = stablehlo.dot_general %x, %y, contracting_dims = [1] x [0] : (tensor<3x0xf32>, tensor<0x5xf32>) -> tensor<3x5xf32>
   return %0 : tensor<3x5xf32>
 }
