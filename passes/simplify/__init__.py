@@ -1,7 +1,7 @@
 """The algebra that tracing, differentiation and batching leave behind.
 
 One file of patterns for each kind: ``constants``, ``algebra``, ``logic``; ``shape``, ``movement``;
-``dot``, ``convolution``, ``reduce``, ``windows``; ``slices``, ``pieces``, ``gather``, ``scatter``; ``loops``,
+``dot``, ``convolution``, ``reduce``, ``windows``; ``slices``, ``pads``, ``pieces``, ``gather``, ``scatter``; ``loops``,
 ``carries``, ``trips``; ``functions``.
 To add one, write a small class there, list it in the file's ``PATTERNS``, and give it a test in
 ``tests/passes/simplify``.
@@ -26,6 +26,7 @@ from mycc.passes.simplify import (
     logic,
     loops,
     movement,
+    pads,
     pieces,
     reduce,
     scatter,
@@ -47,6 +48,7 @@ PATTERNS: tuple[Pattern, ...] = (
     *convolution.PATTERNS,
     *reduce.PATTERNS,
     *slices.PATTERNS,
+    *pads.PATTERNS,
     *pieces.PATTERNS,
     *gather.PATTERNS,
     *scatter.PATTERNS,

@@ -226,21 +226,6 @@ class ConcatenateWithSplat(Pattern):
         return False
 
 
-class PadThatCuts(Pattern):
-    """A pad by negative amounts only is a slice."""
-
-    op_names = (_PAD,)
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        x = op.operand(0)
-        low, high = ints(op, "edge_padding_low"), ints(op, "edge_padding_high")
-        if any(ints(op, "interior_padding")) or max(*low, *high, 0) > 0 or not any((*low, *high)):
-            return False
-        starts = [-n for n in low]
-        limits = [n + b for n, b in zip(static_shape(x), high, strict=True)]
-        return rewriter.replace(op, lambda: ops.slice_(x, starts, limits))
-
-
 class DynamicSliceOfDynamicSlice(Pattern):
     """Two dynamic slices, each of which takes all where the other does not, are one."""
 
@@ -327,7 +312,6 @@ PATTERNS: tuple[Pattern, ...] = (
     SliceOfIota(),
     ConcatenateOfCopies(),
     ConcatenateWithSplat(),
-    PadThatCuts(),
     DynamicSliceOfDynamicSlice(),
     DynamicSliceOfBroadcast(),
     UpdateOfSplat(),

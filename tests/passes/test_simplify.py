@@ -18,7 +18,7 @@ from mycc.lowering.devices import default_device
 from mycc.passes.base import collect_statistics
 from mycc.passes.pattern import Op, Pattern, PatternSet, Rewriter, rewrite
 from mycc.passes.pipeline import Pipeline
-from mycc.passes.simplify import PATTERNS, Simplify
+from mycc.passes.simplify import INEXACT, PATTERNS, Simplify
 
 FOLDER = Path(__file__).parent / "simplify"
 # Functions that call each other are not taken one by one.
@@ -117,6 +117,24 @@ def test_a_disabled_pattern_does_not_fire() -> None:
     with collect_statistics() as statistics:
         Pipeline([Simplify(disable=("involution",))]).run(module_of("algebra.mlir", "involution"))
     assert not statistics
+
+
+def test_these_patterns_and_no_others_may_change_a_float() -> None:
+    differing = {p.label: p.differs for p in PATTERNS if p.differs}
+    order, zero = "the order in which a sum is added up", "the sign of a zero"
+    assert tuple(differing) == INEXACT
+    assert differing == {
+        "sum-with-zero": zero,
+        "power-of-halves": "the last bits",
+        "reduce-of-transpose": order,
+        "convolution-of-one-element": order,
+        "reduce-of-unit-dims": zero,
+        "reduce-of-reshape": zero,
+        "reduce-of-broadcast": order,
+        "reduce-of-reduce": order,
+        "sum-of-pads": zero,
+        "windows-apart": order,
+    }
 
 
 def test_an_unknown_pattern_to_disable_is_an_error() -> None:
