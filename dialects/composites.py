@@ -19,6 +19,8 @@ mycc.linear_solve     matvec: m unknowns, then the captured operands -> the righ
                       left out): solves the transposed system, operands as the decomposition's
 ====================  =========================================================================================
 
+One that is marked as `WITHOUT_RULES` has none: derivatives of its order were not taken where it was traced.
+
 Portable artifacts (VHLO) keep such attributes but for symbols, which come back as strings: `restore` makes them
 symbols again.
 """
@@ -42,6 +44,7 @@ __all__ = [
     "CUSTOM_JVP",
     "CUSTOM_VJP",
     "LINEAR_SOLVE",
+    "WITHOUT_RULES",
     "Composite",
     "build",
     "check_composites",
@@ -62,6 +65,7 @@ _RULES: dict[str, tuple[str, ...]] = {
     CHECKPOINT: (),
     LINEAR_SOLVE: ("matvec", "transpose"),
 }
+WITHOUT_RULES = {"without_rules": i64(1)}
 _OPTIONAL = {(CUSTOM_VJP, "jvp"), (LINEAR_SOLVE, "transpose")}
 
 
@@ -85,6 +89,11 @@ class Composite:
         """Which operands may be differentiated: the floats among the arguments."""
         count = self.arguments
         return tuple(i < count and is_differentiable(x.type) for i, x in enumerate(self.op.operands))
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether its rules were traced."""
+        return all(self.option(name) is None for name in WITHOUT_RULES)
 
     def option(self, name: str) -> ir.Attribute | None:
         """An entry of the attributes that is no rule."""
@@ -237,7 +246,7 @@ def _check(composite: Composite, functions: Mapping[str, ir.Operation]) -> None:
         raise TransformError(
             f"{where} needs the integer attribute 'arguments', from 0 to its {len(op.operands)} operands"
         )
-    for name in _RULES[kind]:
+    for name in _RULES[kind] if composite.has_rules else ():
         symbol = composite.rules.get(name)
         if symbol is None and (kind, name) in _OPTIONAL and composite.option(name) is None:
             continue

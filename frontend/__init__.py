@@ -48,6 +48,9 @@ with collector_paused():
     from mycc.gradient import grad, value_and_grad
     from mycc.jacobian import hessian, jacfwd, jacobian, jacrev
     from mycc.jit import jit
+    from mycc.lowering.shardings import NamedSharding
+    from mycc.lowering.shardings import PartitionSpec as P
+    from mycc.mesh import set_mesh
     from mycc.pmap import pmap
     from mycc.recompiles import explain_recompile
     from mycc.remat import checkpoint, remat
@@ -69,7 +72,9 @@ __all__ = [
     "LeakedTracerError",
     "ModuleError",
     "MyccError",
+    "NamedSharding",
     "NonFiniteError",
+    "P",
     "PassError",
     "PipelineError",
     "ShardingError",
@@ -122,6 +127,7 @@ __all__ = [
     "random",
     "remat",
     "scipy",
+    "set_mesh",
     "sharding",
     "tree",
     "shard_map",

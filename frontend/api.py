@@ -7,7 +7,7 @@ per signature, and run.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from mycc.dialects.mlir import ir
@@ -40,11 +40,30 @@ def operation(function: Callable[P, R]) -> Callable[P, R]:
         frame.inside = True
         try:
             with user_location(), frame.end:
+                if _has_numbers(args) or (kwargs and _has_numbers(kwargs.values())):
+                    return cast(R, _run_exactly(function, dynamic, args, kwargs))
                 return function(*args, **kwargs)
         finally:
             frame.inside = False
 
     return wrapper
+
+
+def _has_numbers(args: Iterable[Any]) -> bool:
+    for arg in args:
+        kind = type(arg)
+        if kind is float or kind is complex or ((kind is list or kind is tuple) and _has_numbers(arg)):
+            return True
+    return False
+
+
+def _run_exactly(
+    function: Callable[..., Any], dynamic: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    from mycc.operations import exact_operands
+
+    args, kwargs = exact_operands(dynamic, args, kwargs)
+    return function(*args, **kwargs)
 
 
 def _operand_names(function: Callable[..., Any]) -> dict[str, bool]:

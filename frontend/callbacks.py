@@ -19,7 +19,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.callbacks import HostFunction, checked, effects_barrier, register
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current, mlir_type, outside_of_traces
-from mycc.types import abstractify
+from mycc.types import abstractify, abstractify_all
 
 __all__ = ["call_from_program", "effects_barrier", "io_callback", "pure_callback"]
 
@@ -147,7 +147,7 @@ def call_from_program(
             return [] if kind == "debug" else _flat_results(results, out_tree, name)
 
     operands = [leaf for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
-    avals = [abstractify(leaf) for leaf in operands]
+    avals = list(abstractify_all(operands))
     frame = current()
     if frame is None:
         arrays = [np.array(leaf, aval.dtype) for leaf, aval in zip(operands, avals, strict=True)]

@@ -14,7 +14,7 @@ from mycc.function import Callee, building, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
-from mycc.types import abstractify
+from mycc.types import abstractify, abstractify_all
 
 __all__ = ["closure_convert"]
 
@@ -46,7 +46,7 @@ def closure_convert(fun: Callable[..., Any], *example_args: Any) -> tuple[Callab
     if frame is None:
         return fun, []
     leaves, tree = pytrees.flatten(example_args)
-    avals = tuple(abstractify(leaf) for leaf in leaves)
+    avals = abstractify_all(leaves)
 
     def flat(tracers: list[Tracer]) -> Any:
         return fun(*tree.unflatten(tracers))

@@ -25,7 +25,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.residuals import AbstractHandle, Linearization, escape, linear_call
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer
-from mycc.types import abstractify
+from mycc.types import abstractify_all
 
 __all__ = ["jvp", "linear_transpose", "linearize", "vjp"]
 
@@ -249,7 +249,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         (Array(6., dtype=float32, weak_type=True),)
     """
     leaves, in_tree = pytrees.flatten(primals)
-    in_avals = tuple(abstractify(leaf) for leaf in leaves)
+    in_avals = abstractify_all(leaves)
     for i, aval in enumerate(in_avals):
         if not is_inexact(aval.dtype):
             raise TransformError(

@@ -23,6 +23,7 @@ from mycc.lowering.shardings import (
     shard_shape,
 )
 from mycc.lowering.spread import is_spread, put_spread, reshard
+from mycc.mesh import get_mesh
 from mycc.source import user_line
 from mycc.trace import Tracer
 from mycc.types import abstractify
@@ -125,8 +126,7 @@ def places_of(places: Any, x: Any) -> list[Any]:
         TypeError: a place is none.
     """
     tops, treedef = pytrees.flatten(places, _is_place)
-    for top in tops:
-        _known(top)
+    tops = [_known(top) for top in tops]
     try:
         below = treedef.flatten_up_to(x)
     except ValueError as error:
@@ -142,9 +142,13 @@ def _is_place(x: Any) -> bool:
 
 def _known(place: Any) -> Any:
     if isinstance(place, PartitionSpec):
-        raise TypeError(
-            f"{user_line()}: {place!r} does not say of which mesh its axes are; write NamedSharding(mesh, {place!r})"
-        )
+        mesh = get_mesh()
+        if mesh is None:
+            raise TypeError(
+                f"{user_line()}: {place!r} does not say of which mesh its axes are; write NamedSharding(mesh, {place!r}), or "
+                "call mycc.set_mesh(mesh) before"
+            )
+        return NamedSharding(mesh, place)
     if not _is_place(place):
         raise TypeError(
             f"{user_line()}: arrays go to a device, a platform or a sharding, not to {type(place).__name__} {place!r}"

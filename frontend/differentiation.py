@@ -17,7 +17,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
-from mycc.types import abstractify, float0
+from mycc.types import abstractify, abstractify_all, float0
 
 __all__ = [
     "Flags",
@@ -76,19 +76,26 @@ class TracedForDerivative:
 
 
 def trace_for_derivative(
-    frame: Frame, fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    frame: Frame, fun: Callable[..., Any], args: tuple[Any, ...], beside: Sequence[Any] = ()
 ) -> TracedForDerivative:
-    """Trace a function of which every argument is differentiated."""
+    """Trace a function of which every argument is differentiated.
+
+    Args:
+        frame: where it is called.
+        fun: the function.
+        args: its arguments.
+        beside: arrays that the user passes in the same call, and that are not differentiated.
+    """
     leaves, in_tree = pytrees.flatten(args)
-    avals = tuple(abstractify(leaf) for leaf in leaves)
+    avals = abstractify_all([*leaves, *beside])[: len(leaves)]
     with building(frame):
         values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)]
     operands = [Tracer(frame, value, aval) for value, aval in zip(values, avals, strict=True)]
 
     def flat(tracers: list[Tracer]) -> Any:
-        return fun(*in_tree.unflatten(tracers), **(kwargs or {}))
+        return fun(*in_tree.unflatten(tracers))
 
-    callee = trace_function(frame, flat, name_of(fun), avals, kind="grad", operands=operands)
+    callee = trace_function(frame, flat, name_of(fun), avals, kind="grad", operands=operands, order=1)
     with building(frame):
         primals = callee.operands(frame, values)
     active = tuple(is_inexact(aval.dtype) for aval in avals)

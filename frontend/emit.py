@@ -70,6 +70,8 @@ def convert(value: Value, source: np.dtype[Any], target: np.dtype[Any]) -> Value
 
 def lifted(x: ArrayLike, aval: AbstractValue) -> Value:
     """The value of an array-like in the current frame, in the dtype of ``aval``."""
+    if type(x) is float and aval.dtype.kind in "fc":
+        return require_frame().lift(x, aval)
     return convert(require_frame().lift(x), abstractify(x).dtype, aval.dtype)
 
 

@@ -143,6 +143,10 @@ def _exported(name: str, lowered: Lowered) -> Exported:
     module = copy_module(lowered.module)
     _embed(module, [x._numpy() for x in lowered.traced.hidden])
     Pipeline.parse(_PLAIN).run(module)
+    for function in Symbols(module).functions.values():
+        # Portable artifacts have no word for what the pass `keep` has marked.
+        if "no_inline" in function.attributes:
+            del function.attributes["no_inline"]
     traced = lowered.traced
     return Exported(name, module, traced.in_avals, lowered.out_avals, traced.in_tree, lowered.out_tree)
 

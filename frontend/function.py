@@ -78,15 +78,16 @@ def trace_function(
     axes: dict[str, int] | None = None,
     mesh: Mesh | None = None,
     operands: Sequence[Tracer | None] = (),
+    order: int = 0,
 ) -> Callee:
     """Trace ``fun`` from a list of fresh tracers to a pytree of results, as a private function.
 
-    ``operands`` are what stands behind the arguments, where their values may be asked for.
+    ``operands`` are what stands behind the arguments, where their values may be asked for; the others are `Frame`'s.
 
     Raises:
         TypeError: a result is no array.
     """
-    frame = Frame(parent.trace, name, avals, parent, kind, axes, mesh)
+    frame = Frame(parent.trace, name, avals, parent, kind, axes, mesh, order)
     frame.operands = list(operands)
     explicit = list(frame.arguments)
     try:

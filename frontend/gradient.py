@@ -11,6 +11,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, SupportsIndex
 
+import numpy as np
+
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.errors import TransformError
@@ -136,7 +138,7 @@ def _value_and_grad(
         return out
 
     of_chosen.__name__ = name_of(fun)
-    traced = trace_for_derivative(frame, of_chosen, chosen)
+    traced = trace_for_derivative(frame, of_chosen, chosen, others.arrays)
     out_avals = traced.callee.out_avals
     _check_output(name, fun, traced.callee, holomorphic)
     seeded = (True, *(False for _ in out_avals[1:]))
@@ -154,6 +156,11 @@ class _Snapshot:
 
     def __init__(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         self.leaves, self.tree = pytrees.flatten((args, kwargs))
+
+    @property
+    def arrays(self) -> list[Any]:
+        """Those that are arrays; what is not differentiated may be anything."""
+        return [x for x in self.leaves if isinstance(x, (Array, np.ndarray, np.generic))]
 
     def fresh(self) -> tuple[list[Any], dict[str, Any]]:
         """The arguments inside the frame that is current now."""

@@ -16,7 +16,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame
-from mycc.types import abstractify
+from mycc.types import abstractify, abstractify_all
 from mycc.vmap import vmap
 
 __all__ = ["hessian", "jacfwd", "jacobian", "jacrev"]
@@ -146,7 +146,7 @@ def _basis(avals: Sequence[AbstractValue]) -> list[np.ndarray[Any, Any]]:
 
 def _leaves(tree: Any) -> tuple[list[AbstractValue], Any]:
     leaves, structure = pytrees.flatten(tree)
-    return [abstractify(leaf) for leaf in leaves], structure
+    return list(abstractify_all(leaves)), structure
 
 
 def _rows(out: Any, pullback: Any, chosen: Sequence[Any]) -> list[list[Any]]:

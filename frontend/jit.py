@@ -22,7 +22,7 @@ from mycc.lowering.dispatch import Compiled, make_dispatcher
 from mycc.source import user_line
 from mycc.stages import Lowered, Traced, trace_program
 from mycc.trace import Frame, Tracer, current, leaked
-from mycc.types import abstractify
+from mycc.types import abstractify_all
 
 __all__ = ["jit"]
 
@@ -235,7 +235,7 @@ class _Jit:
         if self.in_shardings is not None:
             dynamic = _spread(dynamic[0], self.in_shardings, f"in_shardings of {self.name}"), dynamic[1]
         leaves, tree = pytrees.flatten(dynamic)
-        avals = tuple(abstractify(leaf) for leaf in leaves)
+        avals = abstractify_all(leaves)
         callee = self._callee(frame, avals, tree, static, args, kwargs)
         with building(frame):
             values = [frame.lift(leaf, aval) for leaf, aval in zip(leaves, avals, strict=True)]

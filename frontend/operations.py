@@ -14,7 +14,7 @@ from mycc.device import Placement, placement
 from mycc.eager import is_tiny
 from mycc.function import building, name_of
 from mycc.lowering import pytrees
-from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.abstract import NUMBERS
 from mycc.lowering.checks import mode
 from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import several_devices
@@ -24,18 +24,13 @@ from mycc.lowering.pjrt import XlaRuntimeError
 from mycc.lowering.settings import CompileSettings
 from mycc.lowering.sharded import annotate
 from mycc.source import user_line
-from mycc.trace import Frame, Trace, Tracer, leaked, tracing
+from mycc.trace import Frame, Trace, Tracer, leaked, require_frame, tracing
 from mycc.types import abstractify
 
-__all__ = ["run"]
+__all__ = ["exact_operands", "run"]
 
 _ARRAYS = (Array, np.ndarray, np.generic)
 _SCALARS = (bool, int, float, complex)
-_WIDE = {
-    float: AbstractValue((), np.dtype(np.float64), True),
-    complex: AbstractValue((), np.dtype(np.complex128), True),
-}
-"""What Python numbers are passed as: they are rounded to the dtype of the arrays that they meet, and not before."""
 _CAPACITY = 8192
 
 
@@ -256,12 +251,12 @@ def _array(leaf: Any) -> Array:
     return (
         leaf
         if isinstance(leaf, Array)
-        else Array._from_numpy(leaf, _WIDE.get(type(leaf)) or abstractify(leaf))
+        else Array._from_numpy(leaf, NUMBERS.get(type(leaf)) or abstractify(leaf))
     )
 
 
 def _describe(leaf: Any) -> Any:
-    return type(leaf) if type(leaf) in _WIDE else abstractify(leaf)
+    return type(leaf) if type(leaf) in NUMBERS else abstractify(leaf)
 
 
 def _static(leaf: Any) -> Any:
@@ -275,10 +270,13 @@ def _compile(
 ) -> _Entry:
     name = name_of(function)
     operands = [leaf for leaf, flag in zip(leaves, dynamic, strict=True) if flag]
-    frame = Frame(Trace(name), name, [_WIDE.get(type(leaf)) or abstractify(leaf) for leaf in operands])
+    avals = [NUMBERS.get(type(leaf)) or abstractify(leaf) for leaf in operands]
+    frame = Frame(Trace(name), name, avals)
+    is_exact = any(_has_64_bits(leaf) for leaf in operands)
     with tracing(frame):
         with building(frame):
-            traced = iter([_argument(x, leaf) for x, leaf in zip(frame.arguments, operands, strict=True)])
+            arguments = zip(frame.arguments, operands, strict=True)
+            traced = iter([x if is_exact else _rounded(x, leaf) for x, leaf in arguments])
             args, kwargs = tree.unflatten(
                 [next(traced) if flag else leaf for leaf, flag in zip(leaves, dynamic, strict=True)]
             )
@@ -302,8 +300,37 @@ def _compile(
     return _Entry(executable, out_tree, out_tree == _LEAF)
 
 
-def _argument(x: Tracer, leaf: Any) -> Tracer:
-    if type(leaf) not in _WIDE:
+def _rounded(x: Tracer, leaf: Any) -> Tracer:
+    if type(leaf) not in NUMBERS:
         return x
     aval = abstractify(leaf)
     return Tracer(x._frame, x._frame.rounded(x._value, aval.dtype), aval)
+
+
+def exact_operands(
+    operands: dict[str, bool], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call in a trace, in which Python's numbers keep all their bits if an array has as many.
+
+    Args:
+        operands: for each parameter, in order, whether a Python scalar passed there is an operand.
+        args: the arguments.
+        kwargs: those by name.
+    """
+    leaves, tree = pytrees.flatten((args, kwargs))
+    if not any(map(_has_64_bits, leaves)):
+        return args, kwargs
+    frame = require_frame()
+    flags = _scalar_flags(list(operands), operands, args, kwargs)
+    exact = [
+        Tracer(frame, frame.lift(leaf, NUMBERS[type(leaf)]), NUMBERS[type(leaf)])
+        if flag and type(leaf) in NUMBERS
+        else leaf
+        for leaf, flag in zip(leaves, flags, strict=True)
+    ]
+    args, kwargs = tree.unflatten(exact)
+    return args, kwargs
+
+
+def _has_64_bits(leaf: Any) -> bool:
+    return isinstance(leaf, (*_ARRAYS, Tracer)) and leaf.dtype.char in "dD"

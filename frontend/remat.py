@@ -17,6 +17,7 @@ from mycc.dialects.mlir import context, ir
 from mycc.dialects.ops import boolean
 from mycc.function import Callee, name_of
 from mycc.lowering import pytrees
+from mycc.lowering.abstract import exact
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, Tracer, current
 from mycc.types import abstractify
@@ -108,7 +109,7 @@ def _sorted(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], static: Se
                 f"{user_line()}: checkpoint of {name} got an argument with a leaf of type {type(leaf).__name__}, which "
                 "is no array or number; name its position in static_argnums"
             ) from None
-    return Arguments((*args, kwargs), apart, leaves, tuple(avals), tree)
+    return Arguments((*args, kwargs), apart, leaves, exact(leaves, avals), tree)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from mycc.jit import jit
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.shardings import Mesh, NamedSharding, PartitionSpec
+from mycc.mesh import get_mesh
 from mycc.passes.varying import varying
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
-from mycc.types import abstractify
+from mycc.types import abstractify_all
 
 __all__ = ["Region", "check_nesting", "over_mesh", "placed", "shard_map"]
 
@@ -45,7 +46,7 @@ def shard_map(
 
     Args:
         f: a function of pytrees of arrays, by position.
-        mesh: the devices; default, inside of another `shard_map`: those of that one.
+        mesh: the devices; default: those of the `shard_map` around, else of `mycc.set_mesh`.
         in_specs: a `PartitionSpec` for all arguments, or a tuple with one, or a pytree of them whose structure is a
             prefix of the argument's, for each.
         out_specs: the same for the results.
@@ -92,7 +93,7 @@ def shard_map(
         frame = current()
         region = _region(name, frame, mesh, wanted)
         leaves, tree = pytrees.flatten(args)
-        wholes = [abstractify(leaf) for leaf in leaves]
+        wholes = list(abstractify_all(leaves))
         ins = _specs(name, region, "in_specs", in_specs, args, wholes)
         for whole, spec in zip(wholes, ins, strict=True):
             part_of(name, region.mesh, whole, spec)
@@ -138,10 +139,11 @@ def _region(name: str, frame: Frame | None, mesh: Mesh | None, wanted: set[str])
     """What to map over, from what was asked for and what is mapped already."""
     around = None if frame is None else frame.mesh
     taken = frozenset[str]() if frame is None else frame.manual
-    chosen = around if mesh is None else mesh
+    chosen = mesh or around or get_mesh()
     if chosen is None:
         raise TypeError(
-            f"{user_line()}: shard_map of {name} got no mesh, and there is no shard_map around that has one"
+            f"{user_line()}: shard_map of {name} got no mesh, there is no shard_map around that has one, and "
+            "mycc.set_mesh was not called"
         )
     if mesh is None:
         _check_names(chosen, wanted)
@@ -209,7 +211,7 @@ def over_mesh(
         outs: gives how each result is, once they are known.
         check: whether results are to be seen to be the same over the axes that they are replicated over.
     """
-    wholes = [abstractify(leaf) for leaf in leaves]
+    wholes = list(abstractify_all(leaves))
     mesh, axes = region.mesh, dict(region.axes)
     parts = [part_of(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
     callee = trace_function(frame, function, name, parts, kind="manual", axes=axes, mesh=mesh)

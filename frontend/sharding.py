@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,39 +22,64 @@ from mycc.lowering.shardings import (
     pieces,
 )
 from mycc.lowering.spread import from_shards
+from mycc.mesh import get_mesh, set_mesh
 from mycc.source import user_line
 
 __all__ = [
+    "AxisType",
     "Mesh",
     "NamedSharding",
     "PartitionSpec",
     "Shard",
     "Sharding",
     "SingleDeviceSharding",
+    "get_mesh",
     "make_array_from_callback",
     "make_array_from_process_local_data",
     "make_mesh",
+    "set_mesh",
 ]
 
 
+class AxisType(enum.Enum):
+    """Who says how arrays are spread over an axis of a mesh: XLA's partitioner, the type of each array, or a `shard_map`."""
+
+    Auto = enum.auto()
+    Explicit = enum.auto()
+    Manual = enum.auto()
+
+
 def make_mesh(
-    axis_shapes: Sequence[int], axis_names: str | Sequence[str], *, devices: Sequence[Any] | None = None
+    axis_shapes: Sequence[int],
+    axis_names: str | Sequence[str],
+    axis_types: Sequence[AxisType] | None = None,
+    *,
+    devices: Sequence[Any] | None = None,
 ) -> Mesh:
     """A mesh of the first devices there are.
 
     Args:
         axis_shapes: the number of devices along each axis.
         axis_names: their names.
+        axis_types: `AxisType.Auto` for each, which is the default too.
         devices: the devices to take; default: those of the best platform.
 
     Raises:
-        ShardingError: there are not as many devices.
+        ShardingError: there are not as many devices, or an axis is to be of another type: shardings are no part of
+            arrays' types here, and `shard_map` names the axes that are manual.
 
     Example:
         >>> import mycc
         >>> mycc.make_mesh((1,), ("data",))
         Mesh('data': 1)
     """
+    for kind in axis_types or ():
+        if kind is not AxisType.Auto:
+            raise ShardingError(
+                f"{user_line()}: make_mesh got the axis type {kind}; the partitioner spreads arrays over every axis that no "
+                "shard_map is mapped along: leave out axis_types, and say where arrays are to be with "
+                "with_sharding_constraint"
+            )
     shape = tuple(axis_shapes)
     known = _devices() if devices is None else list(devices)
     count = math.prod(shape)

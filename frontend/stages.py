@@ -32,7 +32,7 @@ from mycc.passes.symbols import copy_module
 from mycc.residuals import expand_handles, gathered
 from mycc.source import user_line
 from mycc.trace import Frame, Trace, tracing
-from mycc.types import abstractify, checked_size
+from mycc.types import abstractify_all, checked_size
 
 __all__ = ["Compiled", "Lowered", "ShapeDtypeStruct", "Traced", "eval_shape", "observe", "trace_program"]
 
@@ -285,11 +285,10 @@ class Compiled:
                 f"{user_line()}: {traced.name} was compiled for arguments {traced.in_tree}, got {tree}"
             )
         arrays = []
-        for leaf, aval in zip(leaves, traced.in_avals, strict=True):
-            got = abstractify(leaf)
+        for leaf, aval, got in zip(leaves, traced.in_avals, abstractify_all(leaves), strict=True):
             if (got.shape, got.dtype) != (aval.shape, aval.dtype):
                 raise TypeError(f"{user_line()}: {traced.name} was compiled for {aval}, got {got}")
-            arrays.append(leaf if isinstance(leaf, Array) else Array._from_numpy(leaf))
+            arrays.append(leaf if isinstance(leaf, Array) else Array._from_numpy(leaf, got))
         results = self.executable.run([x._data for x in (*arrays, *traced.hidden)], user_line)
         return self.lowered.out_tree.unflatten([Array(result) for result in results])
 
@@ -324,7 +323,7 @@ def trace_program(
     keys = [k for k in kwargs if not is_static(k, count)]
     dynamic = tuple(args[i] for i in positions), {k: kwargs[k] for k in keys}
     leaves, in_tree = pytrees.flatten(dynamic)
-    avals = tuple(abstractify(leaf) for leaf in leaves)
+    avals = abstractify_all(leaves)
     donated = _donated_leaves(dynamic, positions, is_donated)
     trace = Trace(name)
     frame = Frame(trace, name, avals)

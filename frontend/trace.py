@@ -95,6 +95,8 @@ class Trace:
         """Symbols of functions that have no end yet."""
         self.promised: set[str] = set()
         """Symbols of rules that composites name and that are still being traced."""
+        self.ruling: list[Any] = []
+        """The custom functions whose rules are being traced, one inside of the other."""
         self.calls: dict[Any, Any] = {}
         """Functions traced in this module already, by what identifies a call of them."""
         self.hidden: list[Array] = []
@@ -137,6 +139,7 @@ class Frame:
         kind: ``jit``, ``grad`` (values can be asked for if they can in the parent), ``vmap``, or ``manual``.
         axes: the names that it binds, and their sizes.
         mesh: the devices that it is mapped over, along these axes.
+        order: by how much more often than the parent it is differentiated; -1 in a rule, which is a derivative.
     """
 
     def __init__(
@@ -148,6 +151,7 @@ class Frame:
         kind: str = "jit",
         axes: dict[str, int] | None = None,
         mesh: Mesh | None = None,
+        order: int = 0,
     ) -> None:
         self.trace = trace
         self.parent = parent
@@ -155,6 +159,7 @@ class Frame:
         self.name = name
         self.line = user_line()
         self.depth: int = 0 if parent is None else parent.depth + 1
+        self.order: int = order if parent is None else parent.order + order
         self.bound = axes or {}
         """The named axes that it binds, with their sizes."""
         self.axes: dict[str, int] = (parent.axes if parent is not None else {}) | (axes or {})
@@ -223,11 +228,12 @@ class Frame:
         eager = self.trace.eager and not self.trace.embedding
         if isinstance(x, np.ndarray) and x.nbytes > (0 if eager else CONSTANT_BYTES):
             return self._capture_concrete(self._array_of(x))
-        if eager and type(x) is float:
-            return self.rounded(self._capture_concrete(Array._from_numpy(np.float64(x))), _FLOAT32)
         from mycc.types import abstractify
 
         aval = aval or abstractify(x)
+        if eager and type(x) is float:
+            number = self._capture_concrete(Array._from_numpy(np.float64(x)))
+            return number if aval.dtype == np.float64 else self.rounded(number, aval.dtype)
         if eager and isinstance(x, np.generic):
             return self._capture_concrete(Array._from_numpy(x, aval))
         dtype = aval.dtype
@@ -370,6 +376,16 @@ class Tracer(Array):
 
     def __repr__(self) -> str:
         return f"Tracer<{self._traced}> of {self._frame.name}"
+
+    def __str__(self) -> str:
+        # To print what is being traced is how people look at tracing.
+        try:
+            return super().__str__()
+        except (ConcretizationError, LeakedTracerError):
+            return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec) if spec else str(self)
 
 
 def _same_bytes(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> bool:

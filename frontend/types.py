@@ -15,7 +15,7 @@ import numpy as np
 from mycc import logs
 from mycc.array import Array
 from mycc.dialects.types import float0
-from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.abstract import AbstractValue, exact
 from mycc.lowering.dimensions import Dim, Size, size_of
 from mycc.source import user_line
 
@@ -23,6 +23,7 @@ __all__ = [
     "ArrayLike",
     "DTypeLike",
     "abstractify",
+    "abstractify_all",
     "checked_size",
     "default_dtype",
     "dtype",
@@ -206,6 +207,15 @@ def abstractify(x: ArrayLike) -> AbstractValue:
         f"{user_line()}: expected an array or a number, got {type(x).__name__}: {_shortened(x)}; "
         "convert lists with mycc.numpy.array(...)"
     )
+
+
+def abstractify_all(leaves: Sequence[Any]) -> tuple[AbstractValue, ...]:
+    """The arguments of one call: as `abstractify`, but Python's floats have 64 bits, weakly, where an array has.
+
+    Raises:
+        TypeError: one is no array and no number.
+    """
+    return exact(leaves, [abstractify(leaf) for leaf in leaves])
 
 
 def checked_size(size: Any) -> Size:

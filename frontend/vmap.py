@@ -19,7 +19,7 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer
 from mycc.tree import leaves as leaves_of
-from mycc.types import abstractify
+from mycc.types import abstractify, abstractify_all
 
 __all__ = ["vmap"]
 
@@ -91,7 +91,7 @@ def _vmap(
     name = name_of(fun)
     leaves, in_tree = pytrees.flatten((args, kwargs))
     spec = (tuple(in_axes) if isinstance(in_axes, tuple) else in_axes, 0)
-    outer = [abstractify(leaf) for leaf in leaves]
+    outer = list(abstractify_all(leaves))
     axes = flat_axes(name, "in_axes", spec, (args, kwargs), 0)
     size = _size(name, in_tree, outer, axes, axis_size)
     inner = [_without(aval, axis) for aval, axis in zip(outer, axes, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-__all__ = ["AbstractValue", "described", "known"]
+__all__ = ["NUMBERS", "AbstractValue", "described", "exact", "known"]
 
 _SHORT = {"bfloat16": "bf16", "float16": "f16", "float32": "f32", "float64": "f64"}
 _SHORT |= {"bool": "bool", "complex64": "c64", "complex128": "c128"}
@@ -99,3 +99,26 @@ _interned: dict[tuple[Any, Any, bool], AbstractValue] = {}
 
 # The slots' own setters, since `__setattr__` refuses.
 _setters = tuple(getattr(AbstractValue, name).__set__ for name in ("shape", "dtype", "weak_type"))
+
+
+NUMBERS = {
+    float: AbstractValue((), np.dtype(np.float64), True),
+    complex: AbstractValue((), np.dtype(np.complex128), True),
+}
+"""Python's numbers as Python holds them. By themselves they are passed as half of that."""
+
+
+def exact(leaves: Sequence[Any], avals: Sequence[AbstractValue]) -> tuple[AbstractValue, ...]:
+    """The arguments of one call, in which Python's numbers keep all their bits if an array has as many.
+
+    Rounded to float32 first, 0.1 would bring an error of 1e-9 into computations in float64.
+
+    Args:
+        leaves: the arguments.
+        avals: what each is by itself.
+    """
+    if not any(type(leaf) in NUMBERS for leaf in leaves) or not any(
+        aval.dtype.char in "dD" for aval in avals
+    ):
+        return tuple(avals)
+    return tuple([NUMBERS.get(type(leaf), aval) for leaf, aval in zip(leaves, avals, strict=True)])

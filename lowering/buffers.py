@@ -123,7 +123,7 @@ def put_at_once(x: np.ndarray[Any, Any], aval: AbstractValue) -> Any:
 _device_put = pjrt.batched_device_put
 
 _KEPT = 256
-_kept: dict[tuple[type, int | float], Any] = {}
+_kept: dict[tuple[AbstractValue, int | float], Any] = {}
 
 
 def put_shared(x: Any, aval: AbstractValue) -> Any:
@@ -134,7 +134,7 @@ def put_shared(x: Any, aval: AbstractValue) -> Any:
     # 0.0 equals -0.0.
     if type(x) not in _SHARED or not x:
         return put_as(x, aval)
-    key = (type(x), x)
+    key = (aval, x)
     found = _kept.get(key)
     if found is None:
         found = put_as(x, aval)

@@ -18,7 +18,7 @@ import numpy as np
 from mycc.dialects.errors import DeviceError
 from mycc.dialects.leaving import at_leaving, park_if_leaving
 from mycc.lowering import buffers, checks, pjrt
-from mycc.lowering.abstract import AbstractValue, known
+from mycc.lowering.abstract import NUMBERS, AbstractValue, exact, known
 from mycc.lowering.devices import several_devices
 from mycc.lowering.executable import Executable, explained, is_gone
 from mycc.lowering.pytrees import dispatch_registry
@@ -222,7 +222,7 @@ class _Table:
         self.donates = donates
         self.positions = frozenset(static_argnums)
         self.fast: dict[Hashable, Callable[[list[Any]], Any]] = {}
-        self.spread: dict[tuple[Any, ...], Callable[[list[Any]], Any]] = {}
+        self.spread: dict[Hashable, Callable[[list[Any]], Any]] = {}
         self.entries: dict[Hashable, tuple[Callable[[list[Any]], Any], Executable]] = {}
         self.lock = threading.Lock()
         self.pending: dict[Hashable, threading.RLock] = {}
@@ -252,8 +252,13 @@ class _Table:
             order: which of the buffers that those calls gather is that of each leaf.
         """
         park_if_leaving()
-        if _state.context is TRACING:
+        context = _state.context
+        if context is TRACING:
             return self.inline(args, kwargs)
+        if several_devices and self._is_plain(args, kwargs):
+            known = self.spread.get(_placed_key(context, [x._data for x in args]))
+            if known is not None:
+                return known([x._data for x in args])
         dynamic, static = self._split(args, kwargs)
         leaves, tree = dispatch_registry.flatten(dynamic)
         handle, on_host = self.handle, False
@@ -265,15 +270,16 @@ class _Table:
             pairs = [pair for pair in found if pair is not None]
             if len(pairs) != len(found):
                 return self.inline(args, kwargs)
-            values, described, on_host = [pair[0] for pair in pairs], [pair[1] for pair in pairs], True
+            values, on_host = [pair[0] for pair in pairs], True
+            described = list(exact(values, [pair[1] for pair in pairs]))
         if several_devices:
             described += [_place_of(value) for value in values]
-        key = (tree, static, _state.context, checks.mode(), tuple(described))
+        key = (tree, static, context, checks.mode(), tuple(described))
         run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
         if on_host or several_devices:
             placed = self._place(values, described, executable)
             if several_devices and self._is_plain(args, kwargs):
-                self._remember_spread(values, placed, described, run, executable)
+                self._remember_spread(context, values, placed, described, run, executable)
             values = placed
         if fast is not None:
             self._remember(fast, run, order)
@@ -282,12 +288,13 @@ class _Table:
     def _is_plain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         if kwargs or self.static_argnums or self.static_argnames:
             return False
-        if _state.context is not None or checks.mode() is not None:
+        if checks.mode() is not None:
             return False
         return all(type(arg) is self.handle for arg in args)
 
     def _remember_spread(
         self,
+        context: Hashable,
         values: list[Any],
         placed: list[Any],
         described: list[Any],
@@ -303,8 +310,7 @@ class _Table:
         with self.lock:
             if len(self.spread) >= _CAPACITY:
                 self.spread.pop(next(iter(self.spread)))
-            key = tuple([(impl.aval, impl._sharding, impl._committed) for impl in values])
-            self.spread[key] = run if stays else moving
+            self.spread[_placed_key(context, values)] = run if stays else moving
 
     def call_mixed(self, args: tuple[Any, ...]) -> Any:
         """A call with positional arguments only, some of them host data or trees; at rest, on one device."""
@@ -364,6 +370,7 @@ class _Table:
         """
         handle = self.handle
         on_host: list[int] = []
+        has_numbers = False
         for x in leaves:
             kind = type(x)
             if kind is handle:
@@ -377,9 +384,13 @@ class _Table:
                     aval = buffers.host_abstract(x)
                     if aval is None:
                         return None
+                    has_numbers |= kind in NUMBERS
                 on_host.append(len(data))
                 key.append(aval)
             data.append(x)
+        if has_numbers:
+            start = len(key) - len(data)
+            key[start:] = exact(data, key[start:])
         return on_host
 
     def _run(
@@ -490,6 +501,12 @@ class _Table:
                     self.entries.pop(next(iter(self.entries)))
                 self.entries[key] = entry
             return entry
+
+
+def _placed_key(context: Hashable, data: list[Any]) -> Hashable:
+    """What arguments are, where they are, and, if it is not None, the context of the call."""
+    places = tuple([(impl.aval, impl._sharding, impl._committed) for impl in data])
+    return places if context is None else (context, places)
 
 
 def _reordered(run: Callable[[list[Any]], Any], order: Sequence[int]) -> Callable[[list[Any]], Any]:

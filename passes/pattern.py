@@ -23,7 +23,7 @@ from __future__ import annotations
 import abc
 import functools
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -31,6 +31,7 @@ from mycc.dialects.errors import PassError
 from mycc.dialects.mlir import ir
 from mycc.passes.diagnostics import format_location
 from mycc.passes.effects import Effects
+from mycc.passes.symbols import callees, is_public
 from mycc.passes.view import NoMatch, Op, has_one_use, static_shape
 
 __all__ = [
@@ -54,6 +55,10 @@ _MIN_REWRITES = 10_000
 # Which patterns may match is not remembered for operations with more operands (concatenate).
 _MAX_KEY = 1 + 4
 
+_REFERRING = frozenset({"func.call", "stablehlo.custom_call", "stablehlo.composite"})
+# Attributes that count operands or results.
+_PLACED = re.compile(r"sdy\.|mhlo\.sharding")
+
 _PROGRAMS = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 
 
@@ -75,9 +80,25 @@ class Pattern(abc.ABC):
     producers_define: ClassVar[Literal["any", "first", "all"]] = "any"
     """Which operands one of the ``producers`` must define."""
 
+    differs: ClassVar[str] = ""
+    """In what the result may differ for floats; "" where it is the same to the bit."""
+
     @abc.abstractmethod
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         """Rewrites through the rewriter and returns True, or leaves everything alone and returns False."""
+
+    def may_match(self, name: str, producers: tuple[str, ...]) -> bool:
+        """Whether to try the pattern on operations of a name, by the names of their operands' producers.
+
+        Asked once for each combination, so that an operation costs nothing where a pattern does not apply.
+        """
+        if not self.producers:
+            return True
+        if self.producers_define == "first":
+            producers = producers[:1]
+        elif self.producers_define == "all":
+            return set(producers) <= set(self.producers)
+        return not set(producers).isdisjoint(self.producers)
 
     @property
     def label(self) -> str:
@@ -111,33 +132,28 @@ class PatternSet:
         found = self._candidates.get(key)
         if found is None:
             found = tuple(
-                (p.match_and_rewrite, p.label) for p in self._by_name[op.name] if _may_match(p, key[1:])
+                (p.match_and_rewrite, p.label) for p in self._by_name[op.name] if p.may_match(key[0], key[1:])
             )
             if len(key) <= _MAX_KEY:
                 self._candidates[key] = found
         return found
 
 
-def _may_match(pattern: Pattern, producers: tuple[str, ...]) -> bool:
-    if not pattern.producers:
-        return True
-    if pattern.producers_define == "first":
-        producers = producers[:1]
-    elif pattern.producers_define == "all":
-        return set(producers) <= set(pattern.producers)
-    return not set(producers).isdisjoint(pattern.producers)
-
-
 class Rewriter:
     """What patterns change the IR with. New operations take the location of the one they replace."""
 
-    def __init__(self, root: ir.Operation) -> None:
+    def __init__(self, root: ir.Operation, module: ir.Operation | None = None) -> None:
         self._root = root
         # The hash of a value is its address; that of an operation depends on its operands, so operations
         # go by their results, and those without any are not looked at. Keys leave the table before
         # their operation is erased: an address used again is never mistaken for its former owner.
         self._views: dict[int, Op] = {}
         self._worklist: list[Op] = []
+        self._effects = Effects(module or root)
+        self._calls: dict[str, deque[Op]] | None = None
+        self._functions: dict[str, ir.Operation] = {}
+        # Functions whose signature somebody else relies on.
+        self._fixed: set[str] = set()
         self.seen = 0
 
     def __iter__(self) -> Iterator[Op]:
@@ -155,6 +171,7 @@ class Rewriter:
                 view._suspect = True
                 self._enqueue(view)
         yield from self._pending()
+        yield from self._call_by_call()
         # Views and their users hold each other: without this the garbage collector has all of them to find.
         for view in self._views.values():
             view._users.clear()
@@ -172,8 +189,38 @@ class Rewriter:
             if view._results != []:
                 self.seen += 1
                 yield view
+            elif name in _REFERRING:
+                self._fixed.update(callees(op))
             if self._worklist:
                 yield from self._pending()
+
+    def _call_by_call(self) -> Iterator[Op]:
+        """Yields the first call of each function, now that all calls are known."""
+        # A view is there once for each result.
+        referring = dict.fromkeys(v for v in self._views.values() if v.name in _REFERRING)
+        if self._root.name != "builtin.module" or all(v.name != "func.call" for v in referring):
+            return
+        functions = [each.operation for each in self._root.regions[0].blocks[0].operations]
+        self._functions = {
+            f.attributes["sym_name"].value: f
+            for f in functions
+            if f.name == "func.func" and not is_public(f) and len(f.regions[0].blocks) == 1
+        }
+        calls: dict[str, deque[Op]] = {}
+        for view in referring:
+            attributes = view.op.attributes
+            if view.name == "func.call" and not _PLACED.search("".join(attributes)):
+                symbol = attributes["callee"].value
+                if symbol in calls:
+                    calls[symbol].append(view)
+                else:
+                    calls[symbol] = deque([view])
+            else:
+                self._fixed.update(callees(view.op))
+        self._calls = {s: v for s, v in calls.items() if s in self._functions and s not in self._fixed}
+        for symbol in self._calls:
+            self._enqueue(self._calls[symbol][0])
+        yield from self._pending()
 
     def _pending(self) -> Iterator[Op]:
         worklist = self._worklist
@@ -247,6 +294,77 @@ class Rewriter:
         self._released(freed)
         return True
 
+    def again(self, op: Op) -> bool:
+        """Puts an operation back on the worklist after its regions have changed; returns True."""
+        self._enqueue(op)
+        return True
+
+    def is_pure(self, op: ir.Operation) -> bool:
+        """Whether an operation does nothing but compute its results."""
+        return self._effects.is_pure(op, op.name)
+
+    def replace_value(self, old: ir.Value, new: ir.Value) -> None:
+        """Lets all users of a block's argument, or of one of several results, use another value."""
+        for use in old.uses:
+            user = self._view_of(use.owner.operation)
+            if user is not None:
+                user._producers = None
+                self._enqueue(user)
+        old.replace_all_uses_with(new)
+        self._discover(new)
+
+    def moved(self, block: ir.Block) -> None:
+        """Lets what uses a block's arguments read them anew, after the block has got another operation around it."""
+        for argument in block.arguments:
+            for use in argument.uses:
+                user = self._view_of(use.owner.operation)
+                if user is not None:
+                    user._producers = None
+
+    def calls(self, op: Op) -> tuple[ir.Operation, list[Op]] | None:
+        """The private function that a call calls, and all its calls.
+
+        Returns:
+            None for any but the first call; while they are not all known; and if what the function takes and
+            returns cannot be changed, since something else refers to it.
+        """
+        if self._calls is None:
+            return None
+        symbol = op.op.attributes["callee"].value
+        first = self._first(symbol)
+        if first is op:
+            return self._functions[symbol], [call for call in self._calls[symbol] if not call._erased]
+        if first is not None:
+            self._enqueue(first)
+        return None
+
+    def _first(self, symbol: str) -> Op | None:
+        """The first call of a private function that is only called."""
+        calls = (self._calls or {}).get(symbol, ())
+        while calls and calls[0]._erased:
+            calls.popleft()
+        return calls[0] if calls else None
+
+    def end(self, block: ir.Block, values: Sequence[ir.Value]) -> None:
+        """Lets a block's terminator return other values."""
+        old = block.operations[len(block.operations) - 1].operation
+        freed = [(value, self._views.get(hash(value))) for value in old.operands]
+        with old.location, ir.InsertionPoint(old):
+            ir.Operation.create(old.name, [], list(values))
+        old.erase()
+        self._released(freed)
+
+    def erase_operations(self, doomed: Sequence[ir.Operation]) -> None:
+        """Erases operations of one block, in its order, whose results nobody else uses."""
+        for op in reversed(doomed):
+            view = self._view_of(op)
+            if view is not None:
+                self.erase(view)
+
+    def _view_of(self, op: ir.Operation) -> Op | None:
+        results = op.results
+        return self._views.get(hash(results[0])) if len(results) else None
+
     def erase(self, op: Op) -> None:
         """Erases an operation whose results nobody uses."""
         doomed = [op]
@@ -268,8 +386,7 @@ class Rewriter:
         found: list[Op] = []
 
         def visit(inner: ir.Operation) -> Any:
-            results = inner.operation.results
-            view = self._views.get(hash(results[0])) if len(results) else None
+            view = self._view_of(inner.operation)
             if view is not None:
                 found.append(view)
             return ir.WalkResult.ADVANCE
@@ -281,6 +398,8 @@ class Rewriter:
         """Uses of the values went away: a producer may be dead, the last user of one may match anew."""
         for value, producer in freed:
             if producer is None or producer._erased:
+                if self._calls is not None and isinstance(value, ir.BlockArgument):
+                    self._freed(value)
                 continue
             uses = value.uses
             if next(uses, None) is None:
@@ -289,6 +408,13 @@ class Rewriter:
             elif next(uses, None) is None:
                 for user in producer._users:
                     self._enqueue(user)
+
+    def _freed(self, argument: ir.BlockArgument) -> None:
+        """An argument may be unused now: its function is looked at once more."""
+        function = argument.owner.owner.operation
+        first = self._first(function.attributes["sym_name"].value) if function.name == "func.func" else None
+        if first is not None:
+            self._enqueue(first)
 
     def _discover(self, value: ir.Value) -> None:
         """Puts the operations that a pattern built for this value on the worklist."""
@@ -301,6 +427,10 @@ class Rewriter:
             view = Op(op, op.name, self._views)
             self.seen += 1
             self._enqueue(view)
+            if self._calls is not None and view.name == "func.call":
+                calls = self._calls.get(op.attributes["callee"].value)
+                if calls is not None:
+                    calls.append(view)
             # Not `view.operands`: the producers have no views yet.
             values += op.operands
 
@@ -310,12 +440,19 @@ class Rewriter:
             self._worklist.append(view)
 
 
-def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | None = None) -> Counter[str]:
+def rewrite(
+    root: ir.Operation,
+    patterns: PatternSet,
+    *,
+    module: ir.Operation | None = None,
+    max_rewrites: int | None = None,
+) -> Counter[str]:
     """Applies the patterns inside ``root`` until none matches, and erases what is dead.
 
     Args:
         root: usually a module's operation; itself left alone.
         patterns: what to apply; earlier patterns are tried first.
+        module: where called functions are looked up; by default ``root``.
         max_rewrites: how many rewrites before the patterns are taken to chase each other; by default
             in proportion to the number of operations.
 
@@ -325,10 +462,10 @@ def rewrite(root: ir.Operation, patterns: PatternSet, *, max_rewrites: int | Non
     Raises:
         PassError: more rewrites than ``max_rewrites``; names the patterns that fired most.
     """
-    rewriter = Rewriter(root)
+    rewriter = Rewriter(root, module)
     counts: Counter[str] = Counter()
     fired = dead = 0
-    candidates, is_pure = patterns.candidates, Effects(root).is_pure
+    candidates, is_pure = patterns.candidates, rewriter._effects.is_pure
     for op in rewriter:
         if op._suspect and _is_unused(op) and is_pure(op.op, op.name):
             rewriter.erase(op)

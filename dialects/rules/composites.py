@@ -64,8 +64,14 @@ def _moving(types: Sequence[ir.Type]) -> Flags:
     return tuple(is_differentiable(t) for t in types)
 
 
-def _refuse_captured(site: Site, composite: Composite) -> None:
+def _refuse(site: Site, composite: Composite) -> None:
     """Rules say how to differentiate by arguments, and nothing of values that they close over."""
+    if not composite.has_rules:
+        raise UnsupportedOperationError(
+            f"{describe(site.op.location)}: cannot differentiate {_name(composite)} once more: a rule of it calls it with "
+            "ever new static arguments, so that its rules were traced for the derivatives that the program takes and no "
+            "further; take all derivatives in one program, or pass those arguments as arrays"
+        )
     if any(site.active[composite.arguments :]):
         raise TransformError(
             f"{describe(site.op.location)}: cannot differentiate {_name(composite)}, a {_decorator(composite)} "
@@ -92,7 +98,7 @@ def _all_depend(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
 
 def _jvp_joint(site: Site, operands: Sequence[Value], tangents: Tangents) -> tuple[Sequence[Value], Tangents]:
     composite = composite_of(site.op)
-    _refuse_captured(site, composite)
+    _refuse(site, composite)
     types = _types(site.op.results)
     moving = _moving(types)
     seeds = filled(tangents, composite.differentiable, _types(operands))
@@ -117,7 +123,7 @@ def _parts(site: Site) -> tuple[Split, Flags]:
 
 
 def _jvp_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Sequence[Value]]:
-    _refuse_captured(site, composite_of(site.op))
+    _refuse(site, composite_of(site.op))
     split, present = _parts(site)
     types = _types(site.op.results)
     constant = [
@@ -165,7 +171,7 @@ def _scattered_deep(values: Sequence[Value], outer: Flags, inner: Flags) -> Tang
 def _forward_rule(site: Site) -> None:
     composite = composite_of(site.op)
     if "jvp" not in composite.rules:
-        raise UnsupportedOperationError(
+        raise TransformError(
             f"{describe(site.op.location)}: cannot differentiate {_name(composite)} in forward mode (jvp, linearize, "
             "jacfwd): it is a custom_vjp function without a forward rule; give it one with "
             f"{_name(composite)}.defjvp, or use reverse mode (grad, vjp, jacrev)"
@@ -182,7 +188,7 @@ def _vjp_augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value]
     if not site.reversing:
         _forward_rule(site)
         return _jvp_augment(site, operands)
-    _refuse_captured(site, composite)
+    _refuse(site, composite)
     fwd = composite.rules["fwd"]
     types = _types(site.op.results)
     residuals = site.functions.types(fwd)[1][len(types) :]

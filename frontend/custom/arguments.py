@@ -9,7 +9,7 @@ from typing import Any
 
 from mycc.function import name_of
 from mycc.lowering import pytrees
-from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.abstract import AbstractValue, exact
 from mycc.source import user_line
 from mycc.types import abstractify
 
@@ -147,4 +147,4 @@ def sort_arguments(
                 f"{user_line()}: {name_of(fun)} has custom derivative rules and got an argument with a leaf of type "
                 f"{type(leaf).__name__}, which is no array or number; name its position in nondiff_argnums"
             ) from None
-    return Arguments(full, apart, leaves, tuple(avals), tree)
+    return Arguments(full, apart, leaves, exact(leaves, avals), tree)

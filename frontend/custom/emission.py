@@ -6,6 +6,10 @@ composite with the same rule, named before it exists.
 What the function and its rules capture from around them become operands of the composite, after the arguments:
 first what the function captures, then what only rules do. A rule that calls its function and captures something
 itself is traced again, since the inner call needs the same operands as the outer one.
+
+A rule may also call its function with ever new static arguments, as the adjoint of an iteration that is an iteration
+itself does. Then rules are traced as often as derivatives are taken around the call, and a call further down is marked
+as one without.
 """
 
 from __future__ import annotations
@@ -36,15 +40,19 @@ class Entry:
         function: the function.
         names: for each rule the symbol that it has or will have.
         extra: what only rules capture.
-        open: whether rules are still being traced, and then the frames' arguments they are traced for.
+        order: how many derivatives of it were taken where it was traced.
+        open: whether rules are still being traced.
         recursive: whether a rule calls the function.
+        bounded: whether a rule holds calls whose rules were not traced, since fewer derivatives are taken.
     """
 
     function: Callee
     names: dict[str, str]
+    order: int
     extra: list[Captured] = field(default_factory=list)
     open: bool = True
     recursive: bool = False
+    bounded: bool = False
 
     @property
     def captured(self) -> list[Captured]:
@@ -108,7 +116,7 @@ def emit(frame: Frame, owner: Any, fun: Callable[..., Any], rules: Rules, argume
             len(values),
             list(entry.function.function.results),
             [*values, *(frame.lift(x) for x in entry.captured)],
-            rules.options(),
+            {**rules.options(), **(composites.WITHOUT_RULES if not entry.names else {})},
         )
     found = [Tracer(frame, v, a) for v, a in zip(results, entry.function.out_avals, strict=True)]
     return entry.function.out_tree.unflatten(found)
@@ -134,21 +142,28 @@ def _entry(
             )
         return found
     if found is not None and _reachable(found.captured, frame):
-        return found
+        if not found.bounded or frame.order <= found.order:
+            return found
 
     def flat(tracers: list[Tracer]) -> Any:
         return fun(*arguments.merged(tracers))
 
     function = trace_function(frame, flat, rules.name, arguments.avals, kind="grad", operands=operands)
+    if frame.order <= 0 and any(other is owner for other, _ in trace.ruling):
+        for _, around in trace.ruling:
+            around.bounded = True
+        return Entry(function, {}, frame.order)
     names = {name: trace.symbol(f"{rules.name}_{name}") for name in rules.names()}
-    entry = trace.calls[key] = Entry(function, names)
+    entry = trace.calls[key] = Entry(function, names, frame.order)
     trace.promised.update(names.values())
+    trace.ruling.append((owner, entry))
     try:
         _trace_rules(frame, rules, arguments, operands, entry)
     except BaseException:
         trace.calls.pop(key, None)
         raise
     finally:
+        trace.ruling.pop()
         trace.promised.difference_update(names.values())
     entry.open = False
     if function.forced:

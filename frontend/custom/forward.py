@@ -184,7 +184,8 @@ def trace_jvp(
         ]
 
     behind: list[Tracer | None] = [*operands, *(None for _ in moving)]
-    return trace_function(frame, flat, f"{owner}_rule", [*avals, *moving], kind="grad", operands=behind)
+    name = f"{owner}_rule"
+    return trace_function(frame, flat, name, [*avals, *moving], kind="grad", operands=behind, order=-1)
 
 
 def _tangents(avals: Sequence[AbstractValue], tangents: Sequence[Array]) -> list[Any]:

@@ -151,7 +151,7 @@ class _Rules:
             return checked(described, "the result", outs, function.out_avals, tangents=False), residuals
 
         name = f"{self.name}_forward"
-        return trace_function(frame, flat, name, arguments.avals, kind="grad", operands=operands)
+        return trace_function(frame, flat, name, arguments.avals, kind="grad", operands=operands, order=-1)
 
     def _trace_bwd(self, frame: Frame, arguments: Arguments, function: Callee, fwd: Callee) -> Callee:
         described = described_rule(self.bwd, "bwd", self.name)
@@ -174,9 +174,9 @@ class _Rules:
             return checked(described, "the cotangents", leaves, arguments.avals, tangents=True)
 
         behind = [None] * (count + len(seeds))
-        return trace_function(
-            frame, flat, f"{self.name}_backward", [*residuals, *seeds], kind="grad", operands=behind
-        )
+        avals = [*residuals, *seeds]
+        name = f"{self.name}_backward"
+        return trace_function(frame, flat, name, avals, kind="grad", operands=behind, order=-1)
 
     def captured(self, traced: _Traced) -> list[Captured]:
         return traced.captured

@@ -23,7 +23,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, mlir_type, require_frame
-from mycc.types import ArrayLike, abstractify, promote
+from mycc.types import ArrayLike, abstractify, abstractify_all, promote
 
 __all__ = ["cond", "switch"]
 
@@ -121,7 +121,7 @@ def _case(
     frame: Frame, name: str, index: Value, branches: Sequence[Callable[..., Any]], operands: Any
 ) -> Any:
     leaves, tree = pytrees.flatten(operands)
-    avals = [abstractify(leaf) for leaf in leaves]
+    avals = abstractify_all(leaves)
     callees = [_trace(frame, f"{name}_{name_of(f)}", f, tree, avals) for f in branches]
     out_avals = _agreed(name, branches, callees)
     callees = [

@@ -18,7 +18,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.rules.sweeps import put_row, row_of
 from mycc.dialects.types import element_type, tensor
 from mycc.differentiation import in_trace
-from mycc.emit import convert, lifted
+from mycc.emit import lifted
 from mycc.function import Callee, building, name_of, trace_function
 from mycc.jit import jit
 from mycc.lax.blocks import rows_at_once, steps_in_blocks
@@ -26,7 +26,7 @@ from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, mlir_type
-from mycc.types import ArrayLike, abstractify, promote
+from mycc.types import ArrayLike, abstractify, abstractify_all, promote
 
 __all__ = ["fori_loop", "leading_size", "scan", "while_loop"]
 
@@ -101,7 +101,7 @@ def _while(
     slots: int | None,
 ) -> Any:
     leaves, tree = pytrees.flatten(init)
-    avals, step = _stable_body(frame, name, body_fun, tree, [abstractify(leaf) for leaf in leaves])
+    avals, step = _stable_body(frame, name, body_fun, tree, abstractify_all(leaves))
     test = trace_function(
         frame, lambda tracers: cond_fun(tree.unflatten(tracers)), f"{name}_cond", avals, kind="control flow"
     )
@@ -123,9 +123,7 @@ def _while(
 def _first(frame: Frame, leaves: Sequence[Any], avals: Sequence[AbstractValue]) -> list[Value]:
     """The values of a first carry, in the dtypes that the body keeps."""
     return [
-        convert(frame.lift(leaf), abstractify(leaf).dtype, aval.dtype)
-        if not isinstance(leaf, Tracer) or leaf.dtype != aval.dtype
-        else frame.lift(leaf)
+        frame.lift(leaf) if isinstance(leaf, Tracer) and leaf.dtype == aval.dtype else lifted(leaf, aval)
         for leaf, aval in zip(leaves, avals, strict=True)
     ]
 
@@ -223,9 +221,7 @@ def fori_loop(
 
     def body(frame: Frame) -> Any:
         leaves, tree = pytrees.flatten(init_val)
-        avals, step = _stable_body(
-            frame, "fori_loop", body_fun, tree, [abstractify(leaf) for leaf in leaves], [counter]
-        )
+        avals, step = _stable_body(frame, "fori_loop", body_fun, tree, abstractify_all(leaves), [counter])
         with building(frame):
             start, end = lifted(lower, counter), lifted(upper, counter)
             captured = step.operands(frame, [])
@@ -331,8 +327,9 @@ def _unrolled(
 ) -> Any:
     leaves, xs_tree = pytrees.flatten(xs)
     init_leaves, tree = pytrees.flatten(init)
-    x_avals = [_row(abstractify(leaf)) for leaf in leaves]
-    avals, _ = _scan_body(frame, f, tree, [abstractify(leaf) for leaf in init_leaves], xs_tree, x_avals)
+    both = abstractify_all([*init_leaves, *leaves])
+    x_avals = [_row(aval) for aval in both[len(init_leaves) :]]
+    avals, _ = _scan_body(frame, f, tree, both[: len(init_leaves)], xs_tree, x_avals)
     with building(frame):
         start = [Tracer(frame, lifted(x, a), a) for x, a in zip(init_leaves, avals, strict=True)]
         rows = [Tracer(frame, frame.lift(leaf), abstractify(leaf)) for leaf in leaves]
@@ -343,10 +340,10 @@ def _unrolled(
 
 def _scan(frame: Frame, f: Callable[[Any, Any], Any], init: Any, xs: Any, length: int, reverse: bool) -> Any:
     leaves, xs_tree = pytrees.flatten(xs)
-    x_avals = [_row(abstractify(leaf)) for leaf in leaves]
     init_leaves, carry_tree = pytrees.flatten(init)
-    avals = [abstractify(leaf) for leaf in init_leaves]
-    avals, step = _scan_body(frame, f, carry_tree, avals, xs_tree, x_avals)
+    both = abstractify_all([*init_leaves, *leaves])
+    x_avals = [_row(aval) for aval in both[len(init_leaves) :]]
+    avals, step = _scan_body(frame, f, carry_tree, both[: len(init_leaves)], xs_tree, x_avals)
     y_avals = step.out_avals[len(avals) :]
     _, y_tree = _pair_trees(step)
     if length == 0:

@@ -173,8 +173,9 @@ def _of_sequence(x: Sequence[Any], dtype: np.dtype[Any] | None) -> Array:
     if any(isinstance(leaf, Array) for leaf in leaves):
         from mycc.numpy.joining import stack
 
-        parts = [_converted(part, dtype) for part in x]
-        return stack(parts)
+        if dtype is None:
+            dtype, _ = promote([abstractify(leaf) for leaf in leaves])
+        return stack([_converted(part, dtype) for part in x])
     if not leaves:
         empty = np.asarray(x, _FLOAT32 if dtype is None else dtype)
         return made(lambda: empty)

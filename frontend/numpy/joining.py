@@ -13,7 +13,7 @@ from mycc.api import lift, operation, wrap
 from mycc.array import Array
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.emit import convert
+from mycc.emit import convert, lifted
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.shapes import atleast_1d, atleast_2d, atleast_3d, shaped
 from mycc.numpy.support import as_dtype, axis_of
@@ -51,7 +51,16 @@ def _listed(name: str, arrays: Any) -> list[Any]:
     result = list(arrays)
     if not result:
         raise ValueError(f"{user_line()}: {name} got no arrays")
-    return result
+    # Numbers are not to be rounded before they are in an array.
+    avals = [abstractify(x) for x in result]
+    dtype, _ = promote(avals)
+    if dtype.char not in "dD":
+        return result
+    return [
+        wrap(lifted(x, exact), exact) if aval.weak_type and aval.dtype != dtype else x
+        for x, aval in zip(result, avals, strict=True)
+        for exact in (AbstractValue(aval.shape, dtype, True),)
+    ]
 
 
 def _no_rows(name: str) -> Any:
@@ -63,8 +72,8 @@ def _joined(name: str, arrays: list[Any], axis: int | None, dtype: DTypeLike | N
 
     if axis is None:
         arrays, axis = [ravel(x) for x in arrays], 0
-    lifted = [lift(x) for x in arrays]
-    avals = [aval for _, aval in lifted]
+    values = [lift(x) for x in arrays]
+    avals = [aval for _, aval in values]
     ndim = len(avals[0].shape)
     if ndim == 0:
         raise ValueError(f"{user_line()}: {name} cannot join arrays without dimensions; use stack")
@@ -79,7 +88,7 @@ def _joined(name: str, arrays: list[Any], axis: int | None, dtype: DTypeLike | N
             )
     promoted, weak = promote(avals)
     target = as_dtype(dtype, promoted)
-    parts = [convert(value, aval.dtype, target) for value, aval in lifted]
+    parts = [convert(value, aval.dtype, target) for value, aval in values]
     kept = [p for p, aval in zip(parts, avals, strict=True) if aval.shape[place]] or parts[:1]
     result = ops.concatenate(kept, place)
     return wrap(result, AbstractValue(tuple(result.type.shape), target, weak and dtype is None))

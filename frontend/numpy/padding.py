@@ -14,7 +14,7 @@ from mycc.dialects import ops
 from mycc.dialects.errors import ConcretizationError
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import dtype_of
-from mycc.emit import broadcast, convert
+from mycc.emit import broadcast, convert, lifted
 from mycc.lowering.abstract import AbstractValue
 from mycc.numpy.support import is_integer
 from mycc.source import user_line
@@ -115,8 +115,7 @@ def _constant(value: Value, aval: AbstractValue, widths: Sequence[tuple[int, int
 
 
 def _scalar(number: Any, aval: AbstractValue) -> Value:
-    value, known = lift(number)
-    return ops.reshape(convert(value, known.dtype, aval.dtype), ())
+    return ops.reshape(lifted(number, aval), ())
 
 
 def _numbers(given: Any, ndim: int) -> list[tuple[Any, Any]]:

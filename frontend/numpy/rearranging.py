@@ -303,13 +303,13 @@ def insert(arr: ArrayLike, obj: Any, values: ArrayLike, axis: int | None = None)
         The longer array.
     """
     from mycc.indexing import update
-    from mycc.numpy.creation import array, asarray, zeros
+    from mycc.numpy.creation import asarray, zeros
     from mycc.numpy.shapes import moveaxis, ravel, reshape
 
     whole = asarray(arr) if axis is not None else ravel(arr)
     place = axis_of("insert", 0 if axis is None else axis, whole.ndim)
     size = whole.shape[place]
-    new = array(values) if isinstance(values, (list, tuple)) else asarray(values)
+    new = asarray(values, whole.dtype)
     if isinstance(obj, slice):
         positions = np.arange(*obj.indices(size))
     else:

@@ -138,11 +138,11 @@ def piecewise(
             "takes as many, "
             "or one more for the rest"
         )
-    from mycc.numpy.creation import asarray, astype
+    from mycc.numpy.creation import asarray
 
     at = asarray(x)
     pieces = [f(at, *args, **kw) if callable(f) else f for f in functions]
-    *chosen, rest = [astype(asarray(p), at.dtype) for p in pieces]
+    *chosen, rest = [asarray(p, at.dtype) for p in pieces]
     # NumPy lets the last condition that holds win.
     return select([asarray(c) for c in reversed(conditions)], chosen[::-1], rest)
 

@@ -1,7 +1,8 @@
 """The algebra that tracing, differentiation and batching leave behind.
 
-One file of patterns for each kind: ``algebra``, ``constants``, ``shape``, ``dot``, ``reduce``, ``slices``,
-``scatter``, ``windows``, ``loops``.
+One file of patterns for each kind: ``constants``, ``algebra``, ``logic``; ``shape``, ``movement``;
+``dot``, ``convolution``, ``reduce``, ``windows``; ``slices``, ``pads``, ``pieces``, ``gather``, ``scatter``; ``loops``,
+``carries``, ``trips``; ``functions``.
 To add one, write a small class there, list it in the file's ``PATTERNS``, and give it a test in
 ``tests/passes/simplify``.
 """
@@ -14,29 +15,62 @@ from functools import lru_cache
 from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, did_you_mean, option
 from mycc.passes.pattern import Pattern, PatternSet, rewrite
-from mycc.passes.simplify import algebra, constants, dot, loops, reduce, scatter, shape, slices, windows
+from mycc.passes.simplify import (
+    algebra,
+    carries,
+    constants,
+    convolution,
+    dot,
+    functions,
+    gather,
+    logic,
+    loops,
+    movement,
+    pads,
+    pieces,
+    reduce,
+    scatter,
+    shape,
+    slices,
+    trips,
+    windows,
+)  # fmt: skip
 
-__all__ = ["PATTERNS", "Simplify"]
+__all__ = ["INEXACT", "PATTERNS", "Simplify"]
 
 PATTERNS: tuple[Pattern, ...] = (
     *constants.PATTERNS,
     *algebra.PATTERNS,
+    *logic.PATTERNS,
     *shape.PATTERNS,
+    *movement.PATTERNS,
     *dot.PATTERNS,
+    *convolution.PATTERNS,
     *reduce.PATTERNS,
     *slices.PATTERNS,
+    *pads.PATTERNS,
+    *pieces.PATTERNS,
+    *gather.PATTERNS,
     *scatter.PATTERNS,
     *windows.PATTERNS,
     *loops.PATTERNS,
+    *carries.PATTERNS,
+    *trips.PATTERNS,
+    *functions.PATTERNS,
 )
+
+
+INEXACT = tuple(p.label for p in PATTERNS if p.differs)
+"""The patterns whose result may differ for floats, in a way that their ``differs`` names."""
 
 
 @dataclass(frozen=True)
 class Simplify(Pass):
-    """Simplifies arithmetic, shapes, contractions, reductions and slices; removes what is dead.
+    """Simplifies arithmetic, shapes, contractions, reductions, slices, loops and functions; removes what is dead.
 
-    Every rewrite is exact in floating point (signs of zeros and the last bits of powers aside), and takes the location of the
-    operation that it replaces. Statistics count how often each pattern fired.
+    Floats stay the same to the bit, but for what the patterns of ``INEXACT`` say of themselves: it is what XLA's own
+    simplifier neglects as well. Each operation takes the location of the one that it replaces. Statistics count
+    how often each pattern fired.
 
     Example::
 
@@ -46,6 +80,7 @@ class Simplify(Pass):
     name = "simplify"
 
     disable: tuple[str, ...] = option((), help="patterns to leave out, by the names that statistics show")
+    exact: bool = option(False, help="leave out all patterns that may change a float by a bit")
 
     def __post_init__(self) -> None:
         known = {p.label for p in PATTERNS}
@@ -54,7 +89,8 @@ class Simplify(Pass):
                 raise ValueError(f"no pattern '{label}'{did_you_mean(label, known)}")
 
     def run(self, module: ir.Module) -> None:
-        for label, number in rewrite(module.operation, _patterns(self.disable)).items():
+        patterns = _patterns((*self.disable, *(INEXACT if self.exact else ())))
+        for label, number in rewrite(module.operation, patterns).items():
             self.count(label, number)
 
 

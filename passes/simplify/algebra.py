@@ -1,7 +1,7 @@
 """Identities of arithmetic and logic.
 
-All are exact in floating point but for what XLA's own simplifier neglects too: the sign of a zero
-(``-0.0 + 0.0``), the bits of a NaN, and the last bits of powers by small constants.
+All are exact in floating point, the bits of a NaN aside, but for those that say in what they differ: XLA's own
+simplifier neglects the sign of a zero (``-0.0 + 0.0``) too, and the last bits of powers by small constants.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _RIGHT_IDENTITY: dict[str, tuple[float, ...]] = {
     "stablehlo.shift_right_arithmetic": (0,),
     "stablehlo.shift_right_logical": (0,),
 }
+_SUMS = ("stablehlo.add", "stablehlo.subtract")
 _COMMUTATIVE = frozenset(
     f"stablehlo.{n}" for n in ("add", "multiply", "and", "or", "xor", "maximum", "minimum")
 )
@@ -48,17 +49,44 @@ def _is_identity(name: str, number: float | None) -> bool:
 
 
 class IdentityElement(Pattern):
-    """x + 0, x - 0, x * 1, x / 1, x and true, max(x, -inf), ... are x."""
+    """x - 0, x * 1, x / 1, x and true, max(x, -inf), ... are x, and so is x + 0 for integers."""
 
     op_names = tuple(_RIGHT_IDENTITY)
     producers = (CONSTANT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         if _is_identity(op.name, splat_operand(op, 1)):
-            return rewriter.replace(op, op.operand(0))
-        if op.name in _COMMUTATIVE and _is_identity(op.name, splat_operand(op, 0)):
-            return rewriter.replace(op, op.operand(1))
+            kept = 0
+        elif op.name in _COMMUTATIVE and _is_identity(op.name, splat_operand(op, 0)):
+            kept = 1
+        else:
+            return False
+        if op.name in _SUMS and _may_lose_sign(op):
+            return False
+        return rewriter.replace(op, op.operand(kept))
+
+
+class SumWithZero(Pattern):
+    """x + 0.0 is x, unless x is -0.0."""
+
+    op_names = _SUMS
+    producers = (CONSTANT,)
+    differs = "the sign of a zero"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        for index in (1, 0) if op.name == "stablehlo.add" else (1,):
+            if splat_operand(op, index) == 0:
+                return rewriter.replace(op, op.operand(1 - index))
         return False
+
+
+def _may_lose_sign(op: Op) -> bool:
+    """Whether a zero that is added to floats, or subtracted, may change the sign of a zero."""
+    if not is_float(op.result):
+        return False
+    lost = 1 if op.name == "stablehlo.add" else -1
+    numbers = (splat_operand(op, 0), splat_operand(op, 1))
+    return any(number == 0 and math.copysign(1, number) == lost for number in numbers if number is not None)
 
 
 class AbsorbingElement(Pattern):
@@ -238,6 +266,7 @@ class PowerOfHalves(Pattern):
 
     op_names = ("stablehlo.power",)
     producers = (CONSTANT,)
+    differs = "the last bits"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         exponent = splat_operand(op, 1)
@@ -339,6 +368,7 @@ class ComparisonWithBoolean(Pattern):
 
 PATTERNS: tuple[Pattern, ...] = (
     IdentityElement(),
+    SumWithZero(),
     AbsorbingElement(),
     Involution(),
     SumWithNegation(),

@@ -16,6 +16,7 @@ from mycc.dialects import ops
 from mycc.passes.pattern import Op, Pattern, Rewriter
 from mycc.passes.simplify.match import (
     BROADCAST,
+    COMPARISONS,
     CONSTANT,
     RESHAPE,
     TRANSPOSE,
@@ -23,7 +24,10 @@ from mycc.passes.simplify.match import (
     direction,
     dtype_of,
     filled,
+    integer,
     ints,
+    is_total,
+    same_number,
     splat_of,
     splat_operand,
 )
@@ -45,21 +49,22 @@ _BINARY: Mapping[str, Callable[..., Any]] = {
     "stablehlo.subtract": np.subtract,
     "stablehlo.multiply": np.multiply,
     "stablehlo.divide": np.divide,
-    "stablehlo.maximum": np.maximum,
-    "stablehlo.minimum": np.minimum,
+    "stablehlo.maximum": lambda x, y: _signed(np.maximum, x, y, 1),
+    "stablehlo.minimum": lambda x, y: _signed(np.minimum, x, y, -1),
     "stablehlo.and": np.bitwise_and,
     "stablehlo.or": np.bitwise_or,
     "stablehlo.xor": np.bitwise_xor,
 }
-_COMPARE: Mapping[str, Callable[..., Any]] = {
-    "EQ": np.equal,
-    "NE": np.not_equal,
-    "LT": np.less,
-    "LE": np.less_equal,
-    "GT": np.greater,
-    "GE": np.greater_equal,
-}
 _FLOAT_ONLY = frozenset({"stablehlo.divide", "stablehlo.floor", "stablehlo.ceil"})
+
+
+def _signed(extreme: Callable[..., Any], x: Any, y: Any, sign: int) -> Any:
+    """The maximum, or by sign -1 the minimum, where a negative zero is less than a positive one."""
+    value = extreme(x, y)
+    if x.dtype.kind in "biu":
+        return value
+    zeros = (x == 0) & (y == 0)
+    return np.where(zeros, sign * (sign * x + sign * y), value).astype(x.dtype)
 
 
 class ArithmeticOnSplats(Pattern):
@@ -88,9 +93,7 @@ class ArithmeticOnSplats(Pattern):
     @staticmethod
     def _compute(op: Op, arrays: list[np.ndarray[Any, Any]]) -> Any:
         if op.name == "stablehlo.compare":
-            kind = op.attribute("compare_type")
-            total = kind is not None and kind == ops.TOTAL_ORDER
-            return None if total else _COMPARE[direction(op)](*arrays)
+            return None if is_total(op) else COMPARISONS[direction(op)](*arrays)
         if arrays[0].dtype == np.bool_ and op.name not in (
             "stablehlo.and", "stablehlo.or", "stablehlo.xor", "stablehlo.not"
         ):  # fmt: skip
@@ -181,7 +184,7 @@ class PadOfSplat(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         number = splat_operand(op, 0)
-        if number is None or not _same(number, splat_operand(op, 1)):
+        if number is None or not same_number(number, splat_operand(op, 1)):
             return False
         return rewriter.replace(op, lambda: filled(op, number))
 
@@ -197,15 +200,15 @@ class ConcatenateOfSplats(Pattern):
         number = splat_operand(op, 0)
         if number is None:
             return False
-        if not all(_same(number, splat_operand(op, i)) for i in range(1, len(op.operands))):
+        if not all(same_number(number, splat_operand(op, i)) for i in range(1, len(op.operands))):
             return False
         return rewriter.replace(op, lambda: filled(op, number))
 
 
 class ShapeOfConstant(Pattern):
-    """A reshaped or transposed constant of few elements is built in its final shape."""
+    """A reshaped, transposed, sliced or reversed constant of few elements is built in its final shape."""
 
-    op_names = (RESHAPE, TRANSPOSE)
+    op_names = (RESHAPE, TRANSPOSE, "stablehlo.slice", "stablehlo.reverse")
     producers = (CONSTANT,)
     producers_define = "first"
 
@@ -214,22 +217,80 @@ class ShapeOfConstant(Pattern):
         if source is None or splat_of(source) is not None:
             return False
         array = array_of(source, _MAX_ELEMENTS)
-        if array is None:
+        if array is None or dtype_of(op.type) != array.dtype:
             return False
-        shape = op.shape
-        value = array.reshape(shape) if op.name == RESHAPE else array.transpose(ints(op, "permutation"))
-        if dtype_of(op.type) != value.dtype:
+        if op.name == RESHAPE:
+            value = array.reshape(op.shape)
+        elif op.name == TRANSPOSE:
+            value = array.transpose(ints(op, "permutation"))
+        elif op.name == "stablehlo.reverse":
+            value = np.flip(array, ints(op, "dimensions"))
+        else:
+            bounds = (ints(op, f"{name}_indices") for name in ("start", "limit"))
+            value = array[tuple(map(slice, *bounds, ints(op, "strides")))]
+        return rewriter.replace(op, lambda: ops.constant(np.ascontiguousarray(value).reshape(op.shape)))
+
+
+class OperationOnConstants(Pattern):
+    """Arithmetic, logic, comparison, choice, conversion and joining of constants of few elements."""
+
+    op_names = (
+        *_UNARY,
+        *_BINARY,
+        "stablehlo.compare",
+        "stablehlo.select",
+        "stablehlo.convert",
+        "stablehlo.concatenate",
+    )
+    producers = (CONSTANT,)
+    producers_define = "all"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        if math.prod(op.shape) > _MAX_FOLDED:
+            return False
+        arrays = []
+        for index in range(len(op.operands)):
+            array = array_of(op.producer(index), _MAX_FOLDED)
+            if array is None:
+                return False
+            arrays.append(array)
+        target = dtype_of(op.type)
+        with np.errstate(all="ignore"):
+            value = self._compute(op, arrays, target)
+        if value is None or value.dtype != target or value.shape != op.shape:
             return False
         return rewriter.replace(op, lambda: ops.constant(value))
 
+    @staticmethod
+    def _compute(op: Op, arrays: list[np.ndarray[Any, Any]], target: np.dtype[Any]) -> Any:
+        name, x = op.name, arrays[0]
+        if name == "stablehlo.select":
+            return np.where(*arrays)
+        if name == "stablehlo.concatenate":
+            return np.concatenate(arrays, integer(op, "dimension"))
+        if "c" in (x.dtype.kind, target.kind):
+            return None
+        if name == "stablehlo.convert":
+            # NaN, infinities and overflow become integers in each backend's own way.
+            if (
+                target.kind in "iu"
+                and x.dtype.kind not in "iub"
+                and not all(_fits(n, target) for n in x.flat)
+            ):
+                return None
+            return x.astype(target)
+        if name in _FLOAT_ONLY and x.dtype.kind in "iub":
+            return None
+        return ArithmeticOnSplats._compute(op, arrays)
 
-def _same(a: float, b: float | None) -> bool:
-    return b is not None and a == b and math.copysign(1, a) == math.copysign(1, b)
+
+# The results stay in memory for ever, as many of them as there are programs.
+_MAX_FOLDED = 1024
 
 
 def _fits(number: float, dtype: np.dtype[Any]) -> bool:
     info = np.iinfo(dtype)
-    return math.isfinite(number) and bool(info.min <= math.trunc(number) <= info.max)
+    return math.isfinite(number) and bool(info.min <= math.trunc(float(number)) <= info.max)
 
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -240,4 +301,5 @@ PATTERNS: tuple[Pattern, ...] = (
     PadOfSplat(),
     ConcatenateOfSplats(),
     ShapeOfConstant(),
+    OperationOnConstants(),
 )

@@ -12,10 +12,12 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
 from mycc.passes.simplify.match import (
+    BROADCAST,
     TRANSPOSE,
     dot_numbers,
     dot_numbers_attribute,
     dtype_of,
+    filled,
     ints,
     is_lossless,
 )
@@ -102,13 +104,15 @@ class DotOfTranspose(Pattern):
 
 
 class OuterProduct(Pattern):
-    """A dot that sums over nothing, or over dimensions of size 1, is a product of two broadcasts."""
+    """A dot that sums over no dimension, or over some of size 1, is a product of two broadcasts; of size 0, zeros."""
 
     op_names = (_DOT,)
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         x_batch, y_batch, x_sum, y_sum = dot_numbers(op)
         x_shape = op.operand_shape(0)
+        if 0 in x_shape and any(not x_shape[d] for d in x_sum):
+            return rewriter.replace(op, lambda: filled(op, 0))
         if any(x_shape[d] != 1 for d in x_sum) or op.attribute("algorithm") is not None:
             return False
         x, y = op.operands
@@ -140,4 +144,77 @@ class OuterProduct(Pattern):
         )
 
 
-PATTERNS: tuple[Pattern, ...] = (TransposeOfDot(), DotOfTranspose(), OuterProduct())
+class DotOfBroadcast(Pattern):
+    """A dot batched over a dimension that a broadcast made of one operand is one dot of larger matrices.
+
+    PyTorch's exporters write the product of stacked rows with one matrix so: the matrix repeated for each stack.
+    """
+
+    op_names = (_DOT,)
+    producers = (BROADCAST,)
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        numbers = dot_numbers(op)
+        if not numbers[0] or op.attribute("algorithm") is not None:
+            return False
+        for side in (1, 0):
+            inner = op.producer(side, BROADCAST)
+            if inner is not None and self._unbatch(op, inner, side, numbers, rewriter):
+                return True
+        return False
+
+    def _unbatch(
+        self, op: Op, inner: Op, side: int, numbers: tuple[Dims, Dims, Dims, Dims], rewriter: Rewriter
+    ) -> bool:
+        batch, summed = list(numbers[side]), numbers[2 + side]
+        other_batch, other_summed = list(numbers[1 - side]), numbers[3 - side]
+        dims, shape, other_rank = (
+            ints(inner, "broadcast_dimensions"),
+            inner.shape,
+            len(op.operand_shape(1 - side)),
+        )
+        # The free dimensions of the left operand come first in the result.
+        if side == 0 and len(shape) > len(batch) + len(summed):
+            return False
+        made: list[int] = []
+        lowest = min(
+            (d for d in range(other_rank) if d not in other_batch and d not in other_summed),
+            default=other_rank,
+        )
+        # What is batched no more becomes free in the other operand, and must stay where it is in the result.
+        while batch and batch[-1] not in dims and other_batch[-1] < lowest:
+            made.append(batch.pop())
+            lowest = other_batch.pop()
+        free = [d for d in range(other_rank) if d not in other_batch and d not in other_summed]
+        # With a contracted dimension between them the backend would have to copy the operand.
+        if not made or free != list(range(free[0], free[0] + len(free))):
+            return False
+        kept = [d for d in range(len(shape)) if d not in made]
+        x, other = inner.operand(0), op.operand(1 - side)
+
+        def build() -> ir.Value:
+            value = ops.broadcast_in_dim(x, [shape[d] for d in kept], [kept.index(d) for d in dims])
+            pairs = [
+                (value, [kept.index(d) for d in batch], [kept.index(d) for d in summed]),
+                (other, other_batch, other_summed),
+            ]
+            (left, *left_numbers), (right, *right_numbers) = pairs if side == 0 else pairs[::-1]
+            batching, contracting = zip(left_numbers, right_numbers, strict=True)
+            return ops.dot_general(
+                left,
+                right,
+                contracting=contracting,
+                batching=batching,
+                element=op.type.element_type,
+                precision=op.attribute("precision_config"),
+            )
+
+        return rewriter.replace(op, build)
+
+
+PATTERNS: tuple[Pattern, ...] = (
+    TransposeOfDot(),
+    DotOfTranspose(),
+    OuterProduct(),
+    DotOfBroadcast(),
+)

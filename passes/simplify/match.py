@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,9 @@ from mycc.passes.pattern import NoMatch, Op
 
 __all__ = [
     "BROADCAST",
+    "COMPARISONS",
     "CONSTANT",
+    "FOLDS",
     "RESHAPE",
     "TRANSPOSE",
     "array_of",
@@ -30,7 +33,9 @@ __all__ = [
     "is_float",
     "is_identity",
     "is_lossless",
+    "is_total",
     "reduction",
+    "same_number",
     "splat_of",
     "splat_operand",
 ]
@@ -102,6 +107,11 @@ def filled(op: Op, number: Any) -> ir.Value:
     return ir.Operation.create(CONSTANT, [type_], [], {"value": value}).result
 
 
+def same_number(a: Number | None, b: Number | None) -> bool:
+    """Whether two numbers are known and the same, the sign of a zero included."""
+    return a is not None and b is not None and a == b and math.copysign(1, a) == math.copysign(1, b)
+
+
 def array_of(op: Op | None, limit: int) -> np.ndarray[Any, Any] | None:
     """The elements of a constant of at most ``limit`` elements; None for anything else."""
     if op is None or op.name != CONSTANT or math.prod(op.shape) > limit:
@@ -153,6 +163,12 @@ def direction(op: Op) -> str:
     return str(hlo.ComparisonDirectionAttr(op.attribute("comparison_direction")).value)
 
 
+def is_total(op: Op) -> bool:
+    """Whether a compare orders all floats, NaN and both zeros too."""
+    kind = op.attribute("compare_type")
+    return kind is not None and bool(kind == ops.TOTAL_ORDER)
+
+
 def is_float(value: ir.Value) -> bool:
     """Whether the elements are floats or complex, so that integers' identities may not hold."""
     return not isinstance(value.type.element_type, ir.IntegerType)
@@ -164,6 +180,27 @@ def is_identity(dims: Dims) -> bool:
 
 
 _REDUCTIONS = frozenset(f"stablehlo.{n}" for n in ("add", "multiply", "maximum", "minimum", "and", "or"))
+
+
+COMPARISONS: Mapping[str, Callable[..., Any]] = {
+    "EQ": np.equal,
+    "NE": np.not_equal,
+    "LT": np.less,
+    "LE": np.less_equal,
+    "GT": np.greater,
+    "GE": np.greater_equal,
+}
+"""What NumPy calls the direction of a compare."""
+
+FOLDS: Mapping[str, Callable[[ir.Value, ir.Value], ir.Value]] = {
+    "add": ops.add,
+    "multiply": ops.mul,
+    "maximum": ops.max_,
+    "minimum": ops.min_,
+    "and": ops.and_,
+    "or": ops.or_,
+}
+"""What builds the operation of a :func:`folding`."""
 
 
 def folding(op: Op) -> str | None:

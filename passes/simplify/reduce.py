@@ -9,15 +9,18 @@ import numpy as np
 from ml_dtypes import finfo
 
 from mycc.dialects import ops
-from mycc.passes.pattern import Op, Pattern, Rewriter, static_shape
+from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
 from mycc.passes.simplify.match import (
     BROADCAST,
     CONSTANT,
+    FOLDS,
     dtype_of,
     filled,
     folding,
     ints,
+    is_float,
     reduction,
+    same_number,
     splat_operand,
 )
 
@@ -25,14 +28,6 @@ __all__ = ["PATTERNS"]
 
 _REDUCE = "stablehlo.reduce"
 _REPEATABLE = ("maximum", "minimum", "and", "or")
-_BUILD = {
-    "add": ops.add,
-    "multiply": ops.mul,
-    "maximum": ops.max_,
-    "minimum": ops.min_,
-    "and": ops.and_,
-    "or": ops.or_,
-}
 
 
 class ReduceOfUnitDims(Pattern):
@@ -42,6 +37,7 @@ class ReduceOfUnitDims(Pattern):
     """
 
     op_names = (_REDUCE,)
+    differs = "the sign of a zero"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         sizes = op.operand_shape(0)
@@ -56,7 +52,7 @@ class ReduceOfUnitDims(Pattern):
         if reduction(op) is not None:
             return rewriter.replace(op, lambda: ops.reshape(x, shape))
         return rewriter.replace(
-            op, lambda: _BUILD[name](ops.broadcast_in_dim(initial, shape, []), ops.reshape(x, shape))
+            op, lambda: FOLDS[name](ops.broadcast_in_dim(initial, shape, []), ops.reshape(x, shape))
         )
 
 
@@ -69,6 +65,7 @@ class ReduceOfBroadcast(Pattern):
     op_names = (_REDUCE,)
     producers = (BROADCAST,)
     producers_define = "first"
+    differs = "the order in which a sum is added up"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, BROADCAST)
@@ -91,7 +88,7 @@ class ReduceOfBroadcast(Pattern):
                 return False
         elif name not in _REPEATABLE:
             return False
-        body, initial = _BUILD[name], op.operand(1)
+        body, initial = FOLDS[name], op.operand(1)
 
         def build() -> ops.Value:
             # What is left of the broadcast: made dimensions shrink to the size that x has there.
@@ -123,6 +120,10 @@ class ReduceOfSplat(Pattern):
             return False
         if name == "add":
             total = _exact_sum(number, count, dtype_of(op.type))
+            initial = splat_operand(op, 1)
+            if number == 0 and initial is not None and is_float(op.result):
+                # -0.0 from 0.0 on is 0.0.
+                total = initial + number
         else:
             total = number if name in _REPEATABLE or number == 1 else None
         return total is not None and rewriter.replace(op, lambda: filled(op, total))
@@ -134,6 +135,7 @@ class ReduceOfReshape(Pattern):
     op_names = (_REDUCE,)
     producers = ("stablehlo.reshape",)
     producers_define = "first"
+    differs = "the sign of a zero"
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         inner = op.producer(0, "stablehlo.reshape")
@@ -150,7 +152,60 @@ class ReduceOfReshape(Pattern):
         rest = [kept.index(d) for d in summed if d in kept]
         if not rest:
             return rewriter.replace(op, x)
-        return rewriter.replace(op, lambda: ops.reduce(x, op.operand(1), rest, _BUILD[name]))
+        return rewriter.replace(op, lambda: ops.reduce(x, op.operand(1), rest, FOLDS[name]))
+
+
+class ReduceOfReduce(Pattern):
+    """A sum of sums is one sum over the dimensions of both, and so is a maximum of maxima.
+
+    Sums and products of floats are added up in another order: as the backend likes, which does the same.
+    """
+
+    op_names = (_REDUCE,)
+    producers = (_REDUCE,)
+    producers_define = "first"
+    differs = "the order in which a sum is added up"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _REDUCE)
+        if inner is None or len(op.operands) != 2 or not has_one_use(inner.result):
+            return False
+        name = reduction(inner)
+        if name is None or folding(op) != name:
+            return False
+        x, initial = inner.operand(0), op.operand(1)
+        first = ints(inner, "dimensions")
+        left = [d for d in range(len(static_shape(x))) if d not in first]
+        dims = sorted([*first, *(left[d] for d in ints(op, "dimensions"))])
+        return rewriter.replace(op, lambda: ops.reduce(x, initial, dims, FOLDS[name]))
+
+
+class ReduceOfPad(Pattern):
+    """A sum of what is padded with zeros, and a maximum of what is padded with -inf, need no padding."""
+
+    op_names = (_REDUCE,)
+    producers = ("stablehlo.pad",)
+    producers_define = "first"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, "stablehlo.pad")
+        if inner is None or len(op.operands) != 2 or reduction(op) is None:
+            return False
+        if math.prod(inner.operand_shape(0)) == 0:
+            return False
+        if not same_number(splat_operand(inner, 1), splat_operand(op, 1)):
+            return False
+        dims = ints(op, "dimensions")
+        amounts = zip(
+            ints(inner, "edge_padding_low"),
+            ints(inner, "edge_padding_high"),
+            ints(inner, "interior_padding"),
+            strict=True,
+        )
+        for d, (low, high, gap) in enumerate(amounts):
+            if (low, high, gap) != (0, 0, 0) and (d not in dims or low < 0 or high < 0):
+                return False
+        return rewriter.update(op, {0: inner.operand(0)})
 
 
 def _exact_sum(number: float, count: int, dtype: np.dtype[Any]) -> float | None:
@@ -170,4 +225,11 @@ def _exact_sum(number: float, count: int, dtype: np.dtype[Any]) -> float | None:
         return total if bool(np.asarray(total).astype(dtype) == total) else None
 
 
-PATTERNS: tuple[Pattern, ...] = (ReduceOfUnitDims(), ReduceOfSplat(), ReduceOfReshape(), ReduceOfBroadcast())
+PATTERNS: tuple[Pattern, ...] = (
+    ReduceOfUnitDims(),
+    ReduceOfSplat(),
+    ReduceOfReshape(),
+    ReduceOfBroadcast(),
+    ReduceOfReduce(),
+    ReduceOfPad(),
+)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
-from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
+from mycc.passes.pattern import Op, Pattern, Rewriter, static_shape
 from mycc.passes.simplify.match import (
     BROADCAST,
     CONSTANT,
@@ -20,7 +20,7 @@ from mycc.passes.simplify.match import (
     splat_of,
 )
 
-__all__ = ["PATTERNS"]
+__all__ = ["ELEMENTWISE", "PATTERNS"]
 
 _CONVERT = "stablehlo.convert"
 Dims = tuple[int, ...]
@@ -225,7 +225,7 @@ class ReverseOfReverse(Pattern):
         return rewriter.replace(op, inner.operand(0))
 
 
-_ELEMENTWISE = tuple(
+ELEMENTWISE = tuple(
     f"stablehlo.{name}"
     for name in (
         "abs", "add", "and", "ceil", "convert", "cosine", "divide", "exponential", "floor", "log", "logistic",
@@ -238,7 +238,7 @@ _ELEMENTWISE = tuple(
 class ElementwiseOfBroadcasts(Pattern):
     """f(broadcast(x), broadcast(y)) is broadcast(f(x, y)), where both are spread alike; constants count."""
 
-    op_names = _ELEMENTWISE
+    op_names = ELEMENTWISE
     producers = (BROADCAST, CONSTANT)
     producers_define = "all"
 
@@ -276,30 +276,9 @@ class ElementwiseOfBroadcasts(Pattern):
         return rewriter.replace(op, build)
 
 
-class ReshapeOfUnaryOfReshape(Pattern):
-    """reshape(f(reshape(x))) back to the shape of x is f(x), for an elementwise f of one operand."""
-
-    op_names = (RESHAPE,)
-    producers = (*_ELEMENTWISE,)
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        middle = op.producer(0)
-        if middle is None or middle.name not in _ELEMENTWISE or len(middle.operands) != 1:
-            return False
-        inner = middle.producer(0, RESHAPE)
-        if inner is None or static_shape(inner.operand(0)) != op.shape or not has_one_use(middle.result):
-            return False
-        x = inner.operand(0)
-        return rewriter.replace(op, lambda: _same_operation(middle, op.type, x))
-
-
 def _attributes(op: Op) -> dict[str, ir.Attribute]:
     attributes = op.op.attributes
     return {name: attributes[name] for name in attributes}
-
-
-def _same_operation(op: Op, type_: ir.Type, x: ir.Value) -> ir.Value:
-    return ir.Operation.create(op.name, [type_], [x], _attributes(op)).result
 
 
 def _alike(a: Op, b: Op) -> bool:
@@ -348,5 +327,4 @@ PATTERNS: tuple[Pattern, ...] = (
     TransposeOfBroadcast(),
     ReverseOfReverse(),
     ElementwiseOfBroadcasts(),
-    ReshapeOfUnaryOfReshape(),
 )

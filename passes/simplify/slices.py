@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from typing import Any
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.passes.pattern import Op, Pattern, Rewriter, has_one_use, static_shape
 from mycc.passes.simplify.match import BROADCAST, integer, ints, splat_operand
+from mycc.passes.simplify.pads import padding_of
 
-__all__ = ["PATTERNS"]
+__all__ = ["PATTERNS", "ends_of"]
 
 _SLICE = "stablehlo.slice"
 _PAD = "stablehlo.pad"
@@ -21,10 +24,6 @@ Dims = tuple[int, ...]
 
 def _bounds(op: Op) -> tuple[Dims, Dims, Dims]:
     return ints(op, "start_indices"), ints(op, "limit_indices"), ints(op, "strides")
-
-
-def _padding(op: Op) -> tuple[Dims, Dims, Dims]:
-    return ints(op, "edge_padding_low"), ints(op, "edge_padding_high"), ints(op, "interior_padding")
 
 
 class SliceOfEverything(Pattern):
@@ -51,7 +50,8 @@ class SliceOfSlice(Pattern):
         x, shape = inner.operand(0), op.shape
         begin, _, step = _bounds(inner)
         start, _, stride = _bounds(op)
-        starts = [b + s * t for b, s, t in zip(begin, start, step, strict=True)]
+        # What is empty starts anywhere inside.
+        starts = [b + s * t * (n > 0) for b, s, t, n in zip(begin, start, step, shape, strict=True)]
         strides = [s * t for s, t in zip(stride, step, strict=True)]
         limits = [b + max(0, n - 1) * s + (n > 0) for b, n, s in zip(starts, shape, strides, strict=True)]
         return rewriter.replace(op, lambda: ops.slice_(x, starts, limits, strides))
@@ -70,17 +70,25 @@ class SliceOfConcatenate(Pattern):
             return False
         axis = integer(inner, "dimension")
         start, limit, stride = _bounds(op)
-        end = 0
-        for piece in inner.operands:
-            begin, end = end, end + static_shape(piece)[axis]
-            if begin <= start[axis] < limit[axis] <= end:
-                break
-        else:
+        ends = ends_of(inner, axis)
+        index = bisect.bisect_right(ends, start[axis])
+        if not start[axis] < limit[axis] or limit[axis] > ends[index]:
             return False
+        piece = inner.operand(index)
+        begin = ends[index - 1] if index else 0
         starts, limits = list(start), list(limit)
         starts[axis] -= begin
         limits[axis] -= begin
         return rewriter.replace(op, lambda: ops.slice_(piece, starts, limits, stride))
+
+
+def ends_of(concatenate: Op, axis: int) -> list[int]:
+    """Where each piece of a concatenation ends."""
+    ends: list[int] | None = concatenate.note
+    if ends is None:
+        sizes = (static_shape(piece)[axis] for piece in concatenate.operands)
+        ends = concatenate.note = list(itertools.accumulate(sizes))
+    return ends
 
 
 class SliceOfPad(Pattern):
@@ -94,7 +102,7 @@ class SliceOfPad(Pattern):
         inner = op.producer(0, _PAD)
         if inner is None:
             return False
-        low, _, interior = _padding(inner)
+        low, _, interior = padding_of(inner)
         x = inner.operand(0)
         sizes = static_shape(x)
         start, limit, stride = _bounds(op)
@@ -140,77 +148,6 @@ class SliceOfBroadcast(Pattern):
         )
 
 
-class PadWithNothing(Pattern):
-    """A pad by zero on all sides is its operand."""
-
-    op_names = (_PAD,)
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        if any(any(amounts) for amounts in _padding(op)):
-            return False
-        return rewriter.replace(op, op.operand(0))
-
-
-class PadOfPad(Pattern):
-    """pad(pad(x)) with one number is one pad."""
-
-    op_names = (_PAD,)
-    producers = (_PAD,)
-    producers_define = "first"
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        inner = op.producer(0, _PAD)
-        if inner is None:
-            return False
-        number = splat_operand(op, 1)
-        same = op.operand(1) == inner.operand(1) or (number is not None and number == splat_operand(inner, 1))
-        (low, high, interior), (low0, high0, interior0) = _padding(op), _padding(inner)
-        # Cutting (a negative amount) does not commute with padding.
-        if not same or any(interior) or min(*low, *high, *low0, *high0, 0) < 0:
-            return False
-        x, value = inner.operand(0), op.operand(1)
-        lows = [a + b for a, b in zip(low, low0, strict=True)]
-        highs = [a + b for a, b in zip(high, high0, strict=True)]
-        return rewriter.replace(op, lambda: ops.pad(x, value, lows, highs, interior0))
-
-
-class SumOfPads(Pattern):
-    """pad(x) + pad(y) with zeros, where x and y end up side by side, is a pad of their concatenation.
-
-    The gradient of slicing an array apart is such a sum, one full-size pad for each slice.
-    """
-
-    op_names = ("stablehlo.add",)
-    producers = (_PAD,)
-    producers_define = "all"
-
-    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
-        x, y = op.producer(0, _PAD), op.producer(1, _PAD)
-        if x is None or y is None or splat_operand(x, 1) != 0 or splat_operand(y, 1) != 0:
-            return False
-        (low, high, gap), (low1, high1, gap1) = _padding(x), _padding(y)
-        if any(gap) or any(gap1) or min(*low, *high, *low1, *high1, 0) < 0:
-            return False
-        shape = op.shape
-        axes = [d for d in range(len(shape)) if (low[d], high[d]) != (low1[d], high1[d])]
-        if len(axes) != 1:
-            return False
-        axis = axes[0]
-        if low[axis] > low1[axis]:
-            x, y, low, high, low1, high1 = y, x, low1, high1, low, high
-        if shape[axis] - high[axis] != low1[axis]:
-            return False
-        pieces = [x.operand(0), y.operand(0)]
-        value = x.operand(1)
-        highs = [*high[:axis], high1[axis], *high[axis + 1 :]]
-
-        def build() -> ir.Value:
-            joined = ops.concatenate(pieces, axis)
-            return ops.pad(joined, value, low, highs, [0] * len(shape))
-
-        return rewriter.replace(op, build)
-
-
 class ConcatenateOfOne(Pattern):
     """A concatenation of one piece, or of one that is not empty, is that piece."""
 
@@ -234,15 +171,26 @@ class ConcatenateOfConcatenate(Pattern):
 
     def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
         axis = integer(op, "dimension")
+        uses = list(itertools.islice(op.result.uses, 2))
+        user = uses[0].owner.operation if len(uses) == 1 else None
+        if user is not None and user.name == _CONCATENATE and user.attributes["dimension"].value == axis:
+            # That one takes in all.
+            return False
         pieces: list[ir.Value] = []
+        waiting: list[tuple[ir.Value, Op | None]] = list(zip(op.operands, op.producers(), strict=True))[::-1]
         found = False
-        for index, value in enumerate(op.operands):
-            inner = op.producer(index, _CONCATENATE)
-            if inner is None or integer(inner, "dimension") != axis or not has_one_use(value):
+        while waiting:
+            value, inner = waiting.pop()
+            if (
+                inner is None
+                or inner.name != _CONCATENATE
+                or integer(inner, "dimension") != axis
+                or not has_one_use(value)
+            ):
                 pieces.append(value)
                 continue
             found = True
-            pieces += inner.operands
+            waiting += list(zip(inner.operands, inner.producers(), strict=True))[::-1]
         return found and rewriter.replace(op, lambda: ops.concatenate(pieces, axis))
 
 
@@ -388,12 +336,18 @@ class SumWithUpdateOfZeros(Pattern):
         return False
 
     def _is_zero_elsewhere(self, update: Op) -> bool:
-        while has_one_use(update.result):
+        # Of long chains not all is read each time: the end of most is zeros.
+        for _ in range(_READ):
+            if not has_one_use(update.result):
+                return False
             inner = update.producer(0, _UPDATE)
             if inner is None:
                 return splat_operand(update, 0) == 0
             update = inner
-        return False
+        return True
+
+
+_READ = 16
 
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -402,9 +356,6 @@ PATTERNS: tuple[Pattern, ...] = (
     SliceOfConcatenate(),
     SliceOfPad(),
     SliceOfBroadcast(),
-    PadWithNothing(),
-    PadOfPad(),
-    SumOfPads(),
     ConcatenateOfOne(),
     ConcatenateOfConcatenate(),
     ConcatenateOfSlices(),

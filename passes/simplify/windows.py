@@ -11,7 +11,7 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.rules.sliding import Sliding
 from mycc.dialects.types import element_type, shape_of, tensor
 from mycc.passes.pattern import Op, Pattern, Rewriter
-from mycc.passes.simplify.match import splat_operand
+from mycc.passes.simplify.match import FOLDS, reduction, splat_operand
 
 __all__ = ["PATTERNS"]
 
@@ -40,6 +40,44 @@ class SelectAndScatterOfSmallWindows(Pattern):
         if scatter is None or scatter.name != "stablehlo.add":
             return False
         return rewriter.replace(op, lambda: _placed(select, sliding, x, source))
+
+
+class WindowsApart(Pattern):
+    """A reduction of windows that lie side by side and do not meet is a reshape and a reduction.
+
+    XLA visits the elements of each window one by one, and vectorizes only the other.
+    """
+
+    op_names = ("stablehlo.reduce_window",)
+    differs = "the order in which a sum is added up"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        name = reduction(op)
+        if name is None:
+            return False
+        sliding = Sliding.of(op.op)
+        if sliding.is_dilated or any(map(any, sliding.padding)) or all(n == 1 for n in sliding.sizes):
+            return False
+        shape, counts = op.operand_shape(0), op.shape
+        if 0 in shape or 0 in counts:
+            return False
+        if any(n != s and m > 1 for n, s, m in zip(sliding.sizes, sliding.strides, counts, strict=True)):
+            return False
+        x, initial = op.operands
+
+        def build() -> ir.Value:
+            # What is left over at the end belongs to no window.
+            used = [m * n for m, n in zip(counts, sliding.sizes, strict=True)]
+            value = ops.slice_(x, [0] * len(shape), used)
+            split, dims = list[int](), list[int]()
+            for m, n in zip(counts, sliding.sizes, strict=True):
+                split.append(m)
+                if n > 1:
+                    dims.append(len(split))
+                    split.append(n)
+            return ops.reduce(ops.reshape(value, split), initial, dims, FOLDS[name])
+
+        return rewriter.replace(op, build)
 
 
 def _lone(region: ir.Region) -> ir.Operation | None:
@@ -98,4 +136,4 @@ def _placed(select: ir.Operation, sliding: Sliding, x: ir.Value, source: ir.Valu
     return ops.pad(total, zero, [-n for n in low], [-n for n in high], nowhere) if is_padded else total
 
 
-PATTERNS: tuple[Pattern, ...] = (SelectAndScatterOfSmallWindows(),)
+PATTERNS: tuple[Pattern, ...] = (SelectAndScatterOfSmallWindows(), WindowsApart())

@@ -278,7 +278,8 @@ def bad_cases() -> dict[str, tuple[type[Exception], str, Callable[[Mesh, Matrix]
         ),
         "no mesh": (
             TypeError,
-            here + ".*got no mesh, and there is no shard_map around",
+            here
+            + ".*got no mesh, there is no shard_map around that has one, and mycc.set_mesh was not called",
             lambda mesh, x: mycc.shard_map(lambda v: v, in_specs=P(), out_specs=P())(x),
         ),
         "pmap in pmap": (

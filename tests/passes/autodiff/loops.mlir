@@ -1,4 +1,4 @@
-// RUN: mycc opt %s --split-input-file --pass-pipeline='builtin.module(autodiff,symbol-dce,inline{default-pipeline= },cse,simplify,cse)' | filecheck %s
+// RUN: mycc opt %s --split-input-file --pass-pipeline='builtin.module(autodiff,symbol-dce,inline{default-pipeline= },cse,simplify{disable=invariant-carry,unused-carry,equal-carries,loop-invariant-code,loop-of-few-trips},cse)' | filecheck %s
 
 // Four trips, as the program says: the carry before each is kept in a row, the factor is not, and the counter is
 // made again.

@@ -216,3 +216,21 @@ func.func @power_of_halves(%x: tensor<4xf32>) -> tensor<4xf32> {
   %1 = stablehlo.power %x, %0 : tensor<4xf32>
   return %1 : tensor<4xf32>
 }
+
+// CHECK-LABEL: @sum_with_zero
+// CHECK-NEXT: return %arg0, %arg0
+func.func @sum_with_zero(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %zero = stablehlo.constant dense<0.0> : tensor<4xf32>
+  %minus = stablehlo.constant dense<-0.0> : tensor<4xf32>
+  %0 = stablehlo.add %zero, %x : tensor<4xf32>
+  %1 = stablehlo.subtract %x, %minus : tensor<4xf32>
+  return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}
+
+// CHECK-LABEL: @no_sum_with_zero
+// CHECK: stablehlo.subtract
+func.func @no_sum_with_zero(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %zero = stablehlo.constant dense<0.0> : tensor<4xf32>
+  %0 = stablehlo.subtract %zero, %x : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

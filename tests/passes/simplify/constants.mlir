@@ -115,3 +115,42 @@ func.func @complex_constant(%z: tensor<2xcomplex<f32>>) -> tensor<2xcomplex<f32>
   %0 = stablehlo.multiply %z, %c : tensor<2xcomplex<f32>>
   return %0 : tensor<2xcomplex<f32>>
 }
+
+// CHECK-LABEL: @shape_of_constant_slices
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<{{\[}}2, 4]> : tensor<2xi32>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<{{\[}}4, 3, 2, 1]> : tensor<4xi32>
+// CHECK: return %[[A]], %[[B]]
+func.func @shape_of_constant_slices() -> (tensor<2xi32>, tensor<4xi32>) {
+  %0 = stablehlo.constant dense<[1, 2, 3, 4]> : tensor<4xi32>
+  %1 = stablehlo.slice %0 [1:4:2] : (tensor<4xi32>) -> tensor<2xi32>
+  %2 = stablehlo.reverse %0, dims = [0] : tensor<4xi32>
+  return %1, %2 : tensor<2xi32>, tensor<4xi32>
+}
+
+// CHECK-LABEL: @operation_on_constants
+// CHECK-DAG: %[[A:.*]] = stablehlo.constant dense<{{\[}}3, 2, 5]> : tensor<3xi32>
+// CHECK-DAG: %[[B:.*]] = stablehlo.constant dense<{{\[}}true, false, true]> : tensor<3xi1>
+// CHECK-DAG: %[[C:.*]] = stablehlo.constant dense<{{\[}}1, 2, 3, 2, 2, 2]> : tensor<6xi32>
+// CHECK-DAG: %[[D:.*]] = stablehlo.constant dense<{{\[}}1.500000e+00, 2.500000e+00, 3.500000e+00]> : tensor<3xf32>
+// CHECK: return %[[A]], %[[B]], %[[C]], %[[D]]
+func.func @operation_on_constants() -> (tensor<3xi32>, tensor<3xi1>, tensor<6xi32>, tensor<3xf32>) {
+  %0 = stablehlo.constant dense<[1, 2, 3]> : tensor<3xi32>
+  %1 = stablehlo.constant dense<2> : tensor<3xi32>
+  %half = stablehlo.constant dense<0.5> : tensor<3xf32>
+  %2 = stablehlo.compare NE, %0, %1 : (tensor<3xi32>, tensor<3xi32>) -> tensor<3xi1>
+  %3 = stablehlo.add %0, %1 : tensor<3xi32>
+  %4 = stablehlo.select %2, %3, %0 : tensor<3xi1>, tensor<3xi32>
+  %5 = stablehlo.concatenate %0, %1, dim = 0 : (tensor<3xi32>, tensor<3xi32>) -> tensor<6xi32>
+  %6 = stablehlo.convert %0 : (tensor<3xi32>) -> tensor<3xf32>
+  %7 = stablehlo.add %6, %half : tensor<3xf32>
+  return %4, %2, %5, %7 : tensor<3xi32>, tensor<3xi1>, tensor<6xi32>, tensor<3xf32>
+}
+
+// Too large a float becomes an integer in each backend's own way.
+// CHECK-LABEL: @no_operation_on_constants
+// CHECK: stablehlo.convert
+func.func @no_operation_on_constants(%x: tensor<1xi32>) -> tensor<2xi8> {
+  %0 = stablehlo.constant dense<[1.0, 1000.0]> : tensor<2xf32>
+  %1 = stablehlo.convert %0 : (tensor<2xf32>) -> tensor<2xi8>
+  return %1 : tensor<2xi8>
+}

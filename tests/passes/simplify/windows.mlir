@@ -42,3 +42,50 @@ func.func @large_windows(%x: tensor<40xf32>, %source: tensor<2xf32>) -> tensor<4
   }) : (tensor<40xf32>, tensor<2xf32>, tensor<f32>) -> tensor<40xf32>
   return %0 : tensor<40xf32>
 }
+
+// A last row that no window holds is left out.
+// CHECK-LABEL: @windows_apart
+// CHECK-NOT: reduce_window
+// CHECK: %[[A:.*]] = stablehlo.slice %arg0 [0:2, 0:4, 0:6, 0:3]
+// CHECK: %[[B:.*]] = stablehlo.reshape %[[A]] : (tensor<2x4x6x3xf32>) -> tensor<2x2x2x2x3x3xf32>
+// CHECK: stablehlo.reduce(%[[B]] init: %{{.*}}) applies stablehlo.maximum across dimensions = [2, 4]
+func.func @windows_apart(%x: tensor<2x5x6x3xf32>) -> tensor<2x2x2x3xf32> {
+  %low = stablehlo.constant dense<0xFF800000> : tensor<f32>
+  %0 = "stablehlo.reduce_window"(%x, %low) <{window_dimensions = array<i64: 1, 2, 3, 1>, window_strides = array<i64: 1, 2, 3, 1>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.maximum %a, %b : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) : (tensor<2x5x6x3xf32>, tensor<f32>) -> tensor<2x2x2x3xf32>
+  return %0 : tensor<2x2x2x3xf32>
+}
+
+// One window over everything, whatever its strides.
+// CHECK-LABEL: @windows_apart_one
+// CHECK: stablehlo.reduce(%{{.*}}) applies stablehlo.add
+func.func @windows_apart_one(%x: tensor<2x6xf32>) -> tensor<2x1xf32> {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = "stablehlo.reduce_window"(%x, %zero) <{window_dimensions = array<i64: 1, 6>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %1 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %1 : tensor<f32>
+  }) : (tensor<2x6xf32>, tensor<f32>) -> tensor<2x1xf32>
+  return %0 : tensor<2x1xf32>
+}
+
+// They meet; and there is padding.
+// CHECK-LABEL: @no_windows_apart
+// CHECK-COUNT-2: "stablehlo.reduce_window"
+func.func @no_windows_apart(%x: tensor<6xf32>) -> (tensor<5xf32>, tensor<4xf32>) {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = "stablehlo.reduce_window"(%x, %zero) <{window_dimensions = array<i64: 2>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %2 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %2 : tensor<f32>
+  }) : (tensor<6xf32>, tensor<f32>) -> tensor<5xf32>
+  %1 = "stablehlo.reduce_window"(%x, %zero) <{window_dimensions = array<i64: 2>, window_strides = array<i64: 2>, padding = dense<1> : tensor<1x2xi64>}> ({
+  ^bb0(%a: tensor<f32>, %b: tensor<f32>):
+    %2 = stablehlo.add %a, %b : tensor<f32>
+    stablehlo.return %2 : tensor<f32>
+  }) : (tensor<6xf32>, tensor<f32>) -> tensor<4xf32>
+  return %0, %1 : tensor<5xf32>, tensor<4xf32>
+}
