@@ -78,8 +78,10 @@ def reached(function: ir.Operation) -> Reached | None:
     if _REPORT not in function.attributes:
         return None
     report = ir.DictAttr(function.attributes[_REPORT])
-    numbers = (int(ir.IntegerAttr(report[name]).value) for name in ("before", "after", "budget"))
-    return Reached(*numbers, float(ir.FloatAttr(report["added_flops_percent"]).value))
+    before, after, budget = (
+        int(ir.IntegerAttr(report[name]).value) for name in ("before", "after", "budget")
+    )
+    return Reached(before, after, budget, float(ir.FloatAttr(report["added_flops_percent"]).value))
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _lowered(memory: Memory, program: Program, budget: int, effort: Effort) -> I
     yield changed
     if kept <= budget:
         # What is done again takes too much at once.
-        others = _SMALLER
+        others: tuple[int, ...] = _SMALLER
     else:
         # What is kept in between is too much; only larger windows keep less.
         others = _LARGER if effort is EFFORTS[-1] else ()
