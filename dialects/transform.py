@@ -261,6 +261,22 @@ def collective(
     return _custom_call(target, operands, results, attributes)[0]
 
 
+def mark(x: Value) -> Value:
+    """A boolean that says nothing, but is the same on all devices where ``x`` is; for `share` and `total`."""
+    return _custom_call("mark", [x], [tensor((), ir.IntegerType.get_signless(1, context=context))], {})[0]
+
+
+def share(cotangent: Value, mark: Value, axis_name: str, size: int) -> Value:
+    """A device's share of a result's cotangent, if that result is the same on the devices along an axis."""
+    more = {"mycc.axis_size": i64(size)}
+    return collective("share", axis_name, [cotangent, mark], [cotangent.type], more)
+
+
+def total(cotangent: Value, mark: Value, axis_name: str) -> Value:
+    """The sum over the devices along an axis of an argument's cotangents, if that argument is the same on them."""
+    return collective("total", axis_name, [cotangent, mark], [cotangent.type])
+
+
 def checkpoint_name(x: Value, name: str) -> Value:
     """``x``, with a name by which policies of `mycc.checkpoint` choose what is saved."""
     attributes = {"mycc.name": ir.StringAttr.get(name, context=context)}

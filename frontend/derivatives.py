@@ -23,6 +23,7 @@ from mycc.function import Callee, building, name_of, trace_function
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
 from mycc.residuals import AbstractHandle, Linearization, escape, linear_call
+from mycc.shared import marks, shares, totals
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer
 from mycc.types import abstractify_all
@@ -170,24 +171,41 @@ def _linearized(fun: Callable[..., Any], primals: tuple[Any, ...], has_aux: bool
         source = Tracer(frame, handle, cast(AbstractValue, AbstractHandle(linearization)))
         out_avals = avals[: len(avals) - aux_count]
         ends = (traced.in_tree, traced.in_avals), (out_tree, out_avals)
-        linear = LinearFunction(source, linearization, name_of(fun), *(ends if not reverse else ends[::-1]))
+        marked: Marks = ((), ())
+        if reverse and frame.checked:
+            with building(frame):
+                seeds = [x for x, flag in zip(results, seeded, strict=True) if flag]
+                moving = [x for x, flag in zip(traced.primals, traced.active, strict=True) if flag]
+                marked = marks(frame, seeds), marks(frame, moving)
+        start, end = ends if not reverse else ends[::-1]
+        linear = LinearFunction(source, linearization, name_of(fun), start, end, marked)
         return (out, linear, aux) if has_aux else (out, linear)
 
     return in_trace(f"{name}_{name_of(fun)}", body)
 
 
 End = tuple[Any, tuple[AbstractValue, ...]]
+Marks = tuple[tuple[Any, ...], tuple[Any, ...]]
 
 
 class LinearFunction:
     """A pullback or pushforward: a linear function of what it is called with, and a pytree of its residuals."""
 
-    def __init__(self, source: Any, linearization: Linearization, name: str, start: End, end: End) -> None:
+    def __init__(
+        self,
+        source: Any,
+        linearization: Linearization,
+        name: str,
+        start: End,
+        end: End,
+        marked: Marks = ((), ()),
+    ) -> None:
         self.source = source
         self.linearization = linearization
         self.name = name
         self.start = start
         self.end = end
+        self.marked = marked
 
     def __call__(self, *seeds: Any) -> Any:
         """Cotangents of the primals from one of the result, or a tangent of the result from the primals'.
@@ -206,7 +224,14 @@ class LinearFunction:
         def body(frame: Frame) -> Any:
             flags = [is_inexact(aval.dtype) for aval in avals]
             values = check_seeds(frame, what, "cotangent" if reverse else "tangent", leaves, avals, flags)
+            seeds_marked, results_marked = self.marked
+            if seeds_marked:
+                with building(frame):
+                    values = shares(frame, values, seeds_marked)
             results = linear_call(frame, self.linearization, self.source, values)
+            if results_marked:
+                with building(frame):
+                    results = totals(frame, results, results_marked)
             end_tree, end_avals = self.end
             end_flags = tuple(is_inexact(aval.dtype) for aval in end_avals)
             return end_tree.unflatten(tangents_of(frame, results, end_avals, end_flags))
@@ -217,14 +242,20 @@ class LinearFunction:
         return f"<{'pullback' if self.linearization.reverse else 'pushforward'} of {self.name}>"
 
 
-def _flatten(function: LinearFunction) -> tuple[tuple[Any], tuple[Any, ...]]:
+def _flatten(function: LinearFunction) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     function.source = escape(function.source)
-    return (function.source,), (function.linearization, function.name, function.start, function.end)
+    return (function.source, function.marked), (
+        function.linearization,
+        function.name,
+        function.start,
+        function.end,
+    )
 
 
 def _rebuild(aux: tuple[Any, ...], children: Any) -> LinearFunction:
-    (source,) = children
-    return LinearFunction(source, *aux)
+    source, marked = children
+    linearization, name, start, end = aux
+    return LinearFunction(source, linearization, name, start, end, marked)
 
 
 pytrees.register_node(LinearFunction, _flatten, _rebuild)

@@ -79,6 +79,7 @@ def trace_function(
     mesh: Mesh | None = None,
     operands: Sequence[Tracer | None] = (),
     order: int = 0,
+    checked: bool = False,
 ) -> Callee:
     """Trace ``fun`` from a list of fresh tracers to a pytree of results, as a private function.
 
@@ -87,7 +88,7 @@ def trace_function(
     Raises:
         TypeError: a result is no array.
     """
-    frame = Frame(parent.trace, name, avals, parent, kind, axes, mesh, order)
+    frame = Frame(parent.trace, name, avals, parent, kind, axes, mesh, order, checked)
     frame.operands = list(operands)
     explicit = list(frame.arguments)
     try:

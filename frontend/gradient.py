@@ -16,10 +16,20 @@ import numpy as np
 from mycc.array import Array
 from mycc.dialects import ops, transform
 from mycc.dialects.errors import TransformError
-from mycc.differentiation import in_trace, is_inexact, tangents_of, trace_for_derivative, wrap_all
+from mycc.dialects.mlir import ir
+from mycc.differentiation import (
+    Flags,
+    TracedForDerivative,
+    in_trace,
+    is_inexact,
+    tangents_of,
+    trace_for_derivative,
+    wrap_all,
+)
 from mycc.function import Callee, building, name_of
 from mycc.lowering import pytrees
 from mycc.lowering.abstract import AbstractValue
+from mycc.shared import marks, shares, totals
 from mycc.source import user_line
 from mycc.trace import Frame, Tracer, current
 from mycc.types import abstractify
@@ -144,11 +154,23 @@ def _value_and_grad(
     seeded = (True, *(False for _ in out_avals[1:]))
     with building(frame):
         one = ops.full(traced.callee.function.results[0], 1)
-        results = transform.vjp(traced.callee.function, traced.active, seeded, traced.primals, [one])
+        results = _vjp(frame, traced, seeded, one)
     outs = wrap_all(frame, results[: len(out_avals)], out_avals)
     cotangents = tangents_of(frame, results[len(out_avals) :], traced.in_avals, traced.active)
     value, aux = traced.callee.out_tree.unflatten(outs)
     return (value, aux) if has_aux else value, traced.in_tree.unflatten(cotangents)
+
+
+def _vjp(frame: Frame, traced: TracedForDerivative, seeded: Flags, one: ir.Value) -> list[ir.Value]:
+    """The results, then the cotangents, of a function whose first result is differentiated."""
+    function, active, primals = traced.callee.function, traced.active, traced.primals
+    if not frame.checked:
+        return transform.vjp(function, active, seeded, primals, [one])
+    *results, handle = transform.linearize(function, active, seeded, True, primals)
+    seeds = shares(frame, [one], marks(frame, results[:1]))
+    cotangents = transform.pullback(function, active, seeded, handle, seeds)
+    moving = [x for x, flag in zip(primals, active, strict=True) if flag]
+    return [*results, *totals(frame, cotangents, marks(frame, moving))]
 
 
 class _Snapshot:

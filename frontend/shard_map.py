@@ -11,6 +11,7 @@ from mycc.array import Array
 from mycc.device import device_put
 from mycc.dialects.errors import ShardingError, TreeError
 from mycc.dialects.manual import Manual, Spec
+from mycc.dialects.mlir import ir
 from mycc.dialects.shardy import mesh_symbol
 from mycc.function import Callee, building, name_of, trace_function
 from mycc.jit import jit
@@ -19,8 +20,9 @@ from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.shardings import Mesh, NamedSharding, PartitionSpec
 from mycc.mesh import get_mesh
 from mycc.passes.varying import varying
+from mycc.shared import expanded
 from mycc.source import user_line
-from mycc.trace import Frame, Tracer, current
+from mycc.trace import Frame, Trace, Tracer, current
 from mycc.types import abstractify_all
 
 __all__ = ["Region", "check_nesting", "over_mesh", "placed", "shard_map"]
@@ -40,6 +42,10 @@ def shard_map(
     Inside, arrays are parts, and the names of the mesh's axes can be used in `mycc.lax.psum` and its kin. An argument is
     split as its spec says, and replicated over the axes that this does not name. Results are put together the same way;
     over axes that an out-spec does not name all devices must return the same.
+
+    Derivatives that are taken inside are those of the whole program: with respect to an argument that is the same on
+    several devices they are summed over these, and a result that is the same on all counts once. With
+    ``check_vma=False``, which is to know nothing of that, each device differentiates on its own.
 
     With ``axis_names`` the function is mapped along some axes only. What a device then sees as its part may itself be
     spread over the other axes, as XLA's partitioner, `mycc.lax.with_sharding_constraint`, or a `shard_map` inside says.
@@ -214,10 +220,10 @@ def over_mesh(
     wholes = list(abstractify_all(leaves))
     mesh, axes = region.mesh, dict(region.axes)
     parts = [part_of(name, mesh, whole, spec) for whole, spec in zip(wholes, ins, strict=True)]
-    callee = trace_function(frame, function, name, parts, kind="manual", axes=axes, mesh=mesh)
+    callee = trace_function(frame, function, name, parts, kind="manual", axes=axes, mesh=mesh, checked=check)
     trace, out_specs = frame.trace, outs(callee)
     if check:
-        _check_same(name, axes, trace.module, callee, ins, out_specs)
+        _check_same(name, axes, trace, callee, ins, out_specs)
     trace.meshes[mesh] = None
     with building(frame):
         operands = callee.operands(frame, [frame.lift(x, a) for x, a in zip(leaves, wholes, strict=True)])
@@ -237,16 +243,27 @@ def over_mesh(
 def _check_same(
     name: str,
     sizes: Mapping[str, int],
-    module: Any,
+    trace: Trace,
     callee: Callee,
     ins: Sequence[Spec],
     outs: Sequence[Spec],
 ) -> None:
     """Refuse results that may differ over an axis that they are replicated over."""
+    symbol = callee.function.symbol
     given = [frozenset(axis for axes in spec for axis in axes) for spec in ins]
-    found = varying(module, callee.function.symbol, [*given, *[frozenset[str]()] * len(callee.captured)])
-    for i, (axes, spec, aval) in enumerate(zip(found, outs, callee.out_avals, strict=True)):
-        wrong = [a for a, n in sizes.items() if a in axes and n > 1 and all(a not in s for s in spec)]
+    given += [frozenset[str]()] * len(callee.captured)
+
+    def differing(module: ir.Module) -> list[list[str]]:
+        return [
+            [a for a, n in sizes.items() if a in axes and n > 1 and all(a not in s for s in spec)]
+            for axes, spec in zip(varying(module, symbol, given), outs, strict=True)
+        ]
+
+    found = differing(trace.module)
+    # Of transforms that wait to be expanded, only the worst is known.
+    if any(found) and not trace.promised:
+        found = differing(expanded(trace.module, symbol))
+    for i, (wrong, aval) in enumerate(zip(found, callee.out_avals, strict=True)):
         if wrong:
             raise ShardingError(
                 f"{user_line()}: shard_map of {name}: result leaf {i}, parts {aval}, may differ over {', '.join(wrong)}, which "

@@ -139,6 +139,7 @@ class Frame:
         kind: ``jit``, ``grad`` (values can be asked for if they can in the parent), ``vmap``, or ``manual``.
         axes: the names that it binds, and their sizes.
         mesh: the devices that it is mapped over, along these axes.
+        checked: whether what is the same on all devices that it is mapped over is known to be.
         order: by how much more often than the parent it is differentiated; -1 in a rule, which is a derivative.
     """
 
@@ -152,6 +153,7 @@ class Frame:
         axes: dict[str, int] | None = None,
         mesh: Mesh | None = None,
         order: int = 0,
+        checked: bool = False,
     ) -> None:
         self.trace = trace
         self.parent = parent
@@ -162,6 +164,10 @@ class Frame:
         self.order: int = order if parent is None else parent.order + order
         self.bound = axes or {}
         """The named axes that it binds, with their sizes."""
+        outer = {} if parent is None else parent.checked
+        own = self.bound if checked else {}
+        self.checked: dict[str, int] = {a: n for a, n in outer.items() if a not in self.bound} | own
+        """The axes of meshes along which derivatives are those of the whole program."""
         self.axes: dict[str, int] = (parent.axes if parent is not None else {}) | (axes or {})
         around = (None, frozenset[str]()) if parent is None else (parent.mesh, parent.manual)
         self.mesh: Mesh | None = around[0] if mesh is None else mesh

@@ -21,6 +21,7 @@ from mycc.passes.outline import Outline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.rematerialize import Rematerialize
 from mycc.passes.resolve import Resolve
+from mycc.passes.shares import Shares
 from mycc.passes.simplify import Simplify
 from mycc.passes.symbols import Symbols, callees
 
@@ -60,7 +61,7 @@ def default_pipeline(
     # What is only a name for other operations is rare, and unknown to XLA in part.
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     composites = [Decompose()] if decompose and _has_composites(symbols) else []
-    groups = [Groups()] if manual.NAME in symbols.names else []
+    groups = [Shares(), Groups()] if manual.NAME in symbols.names else []
     cleanup = _CLEANUP if fuse else _SIMPLER
     if memory_budget:
         cleanup = Pipeline([*(item for item in cleanup if item != Keep()), Rematerialize(memory_budget)])

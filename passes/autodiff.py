@@ -17,6 +17,7 @@ from mycc.dialects.types import token
 from mycc.passes.base import Pass, option
 from mycc.passes.derivatives import Derivatives
 from mycc.passes.handles import Key, convert
+from mycc.passes.shares import settle
 from mycc.passes.symbols import Symbols
 
 Value: TypeAlias = ir.Value
@@ -71,6 +72,7 @@ def _expand_function(
         found = [t for op in symbols.referring(symbol) if (t := match(op)) and t.kind in AUTODIFF]
         waiting = [t for t in found if t.callee in symbols.functions and t.callee not in pending]
         waiting = [t for t in waiting if options.mode in ("all", _kind(t))]
+        settle(symbols, [t.callee for t in waiting])
         handled = next((t for t in waiting if t.kind in HANDLED), None)
         if handled is None:
             break

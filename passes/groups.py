@@ -15,7 +15,7 @@ from mycc.dialects.transform import axis_name_of, target_of
 from mycc.passes.base import Pass
 from mycc.passes.symbols import Symbols, callees, is_public, may_have_regions, operations
 
-__all__ = ["Groups"]
+__all__ = ["Groups", "retarget"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Groups(Pass):
                 for callee in callees(op):
                     new = names.get((callee, here), callee)
                     if new != callee:
-                        _retarget(op, callee, new)
+                        retarget(op, callee, new)
                 target = target_of(op)
                 axis = axis_name_of(op) if target in GROUPED else None
                 if here is None or axis is None or axis not in here.manual:
@@ -113,7 +113,8 @@ def _inside(op: ir.Operation, around: Place | None) -> Place:
     return Place(place.mesh, place.sizes, place.manual | around.manual)
 
 
-def _retarget(op: ir.Operation, old: str, new: str) -> None:
+def retarget(op: ir.Operation, old: str, new: str) -> None:
+    """Let an operation refer to another function."""
     if op.name == "stablehlo.composite":
         composites.rename(op, {old: new})
         return

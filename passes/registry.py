@@ -18,6 +18,7 @@ from mycc.passes.normalize import Normalize
 from mycc.passes.outline import Outline
 from mycc.passes.rematerialize import Rematerialize
 from mycc.passes.resolve import Resolve
+from mycc.passes.shares import Shares
 from mycc.passes.simplify import Simplify
 
 __all__ = ["NATIVE_PASSES", "PASSES"]
@@ -29,6 +30,7 @@ PASSES: tuple[type[Pass], ...] = (
     Autodiff,
     Batch,
     Decompose,
+    Shares,
     Groups,
     Resolve,
     Keep,

@@ -124,15 +124,26 @@ def is_public(function: ir.Operation) -> bool:
     return visibility is None or visibility.value == "public"
 
 
-def copy_module(module: ir.Module) -> ir.Module:
-    """A copy of a module, attributes and locations included."""
+def copy_module(module: ir.Module, entry: str | None = None) -> ir.Module:
+    """A copy of a module, attributes and locations included.
+
+    Args:
+        module: the module.
+        entry: a function, to copy it as a public one, and of the other functions only those that it refers to.
+    """
+    needed = None if entry is None else set(Symbols(module).reachable([entry]))
     with module.context, module.operation.location:
         copy = ir.Module.create()
         for attribute in module.operation.attributes:
             copy.operation.attributes[attribute] = module.operation.attributes[attribute]
         with ir.InsertionPoint(copy.body):
             for op in module.body.operations:
-                op.operation.clone()
+                function = op.operation.name == "func.func"
+                symbol = op.attributes["sym_name"].value if function else None
+                if needed is None or symbol is None or symbol in needed:
+                    clone = op.operation.clone()
+                    if symbol is not None and symbol == entry:
+                        clone.attributes["sym_visibility"] = ir.StringAttr.get("public")
     return copy
 
 
@@ -333,10 +344,11 @@ class Symbols:
         for region in range(len(op.regions)):
             self._outlined.pop((op, region), None)
 
-    def reachable(self) -> list[str]:
-        """The symbols of public functions, and of all that these refer to."""
+    def reachable(self, entries: Sequence[str] | None = None) -> list[str]:
+        """The symbols of functions, of public ones if not said, and of all that these refer to."""
         found: dict[str, None] = {}
-        waiting = [name for name, f in self.functions.items() if is_public(f)]
+        public = [name for name, f in self.functions.items() if is_public(f)]
+        waiting = public if entries is None else list(entries)
         while waiting:
             name = waiting.pop()
             if name in self.functions and name not in found:

@@ -6,7 +6,7 @@ same along their axis, those that exchange make it differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from mycc.dialects import manual, transform
@@ -14,16 +14,34 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.transform import axis_name_of
 from mycc.passes.symbols import Symbols, callees, captures, operations
 
-__all__ = ["varying"]
+__all__ = ["same_along", "varying"]
 
 Axes: TypeAlias = frozenset[str]
 
 _SAME = frozenset({"mycc.psum", "mycc.pmax", "mycc.pmin", "mycc.all_gather"})
 _DIFFERENT = frozenset({"mycc.axis_index", "mycc.ppermute", "mycc.all_to_all", "mycc.psum_scatter"})
+_MARKED = frozenset({"mycc.share", "mycc.total"})
 _TURNED = _DIFFERENT | {"mycc.all_gather"}
 """Those of which a derivative may make values differ."""
 _BRANCHES = frozenset({"stablehlo.case", "stablehlo.if"})
 _CALLS = frozenset({"func.call", "stablehlo.composite"})
+
+
+def same_along(symbols: Symbols, functions: Iterable[str]) -> dict[ir.Operation, bool]:
+    """For each share and total in manual computations whether its mark is the same along the axis that it names.
+
+    Each function that holds one must be called once; see `mycc.passes.shares`.
+
+    Args:
+        symbols: the module's functions.
+        functions: where manual computations are looked for.
+    """
+    found: dict[ir.Operation, bool] = {}
+    for op in (op for symbol in functions for op in operations(symbols[symbol]) if op.name == manual.NAME):
+        axes, analysis = manual.match(op).axes, _Analysis(symbols)
+        analysis.manual(op, [frozenset[str]()] * len(op.operands), {})
+        found.update((each, same) for each, same in analysis.same.items() if axis_name_of(each) in axes)
+    return found
 
 
 def varying(module: ir.Module, symbol: str, arguments: Sequence[Axes]) -> list[Axes]:
@@ -42,6 +60,7 @@ class _Analysis:
         self.symbols = symbols
         self.known: dict[tuple[str, tuple[Axes, ...]], list[Axes]] = {}
         self.exchanged: dict[str, Axes] = {}
+        self.same: dict[ir.Operation, bool] = {}
 
     def function(self, symbol: str, arguments: tuple[Axes, ...]) -> list[Axes]:
         key = (symbol, arguments)
@@ -67,6 +86,11 @@ class _Analysis:
     def results(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
         target = transform.target_of(op)
         axis = axis_name_of(op)
+        if axis is not None and target in _MARKED:
+            same = axis not in operands[1]
+            # A loop is looked at several times, with arguments that differ ever more.
+            self.same[op] = self.same.get(op, True) and same
+            return [operands[0] - {axis} if same and target == "mycc.total" else operands[0]]
         if axis is not None and target in _SAME:
             return [operands[0] - {axis}]
         if axis is not None and target in _DIFFERENT:
@@ -110,7 +134,7 @@ class _Analysis:
             axes.union(*(frozenset(names) for names in spec))
             for axes, spec in zip(operands, m.ins, strict=True)
         ]
-        return [axes - m.axes.keys() for axes in self.block(op.regions[0].blocks[0], inside, found)]
+        return [axes.difference(m.axes) for axes in self.block(op.regions[0].blocks[0], inside, found)]
 
     def loop(self, op: ir.Operation, operands: list[Axes], found: dict[ir.Value, Axes]) -> list[Axes]:
         """A carry differs where what it starts from does, or what the body returns, or when the loop ends."""

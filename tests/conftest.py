@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,12 @@ os.environ["MYCC_COMPILATION_CACHE"] = "0"
 settings.register_profile("same", derandomize=True)
 settings.register_profile("search", derandomize=False)
 settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def widths_of_jax() -> Iterator[None]:
+    """What a file's tests set stays with them: which files a worker has run before must not matter."""
+    before = "jax" in sys.modules and sys.modules["jax"].config.jax_enable_x64
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", before)

@@ -210,6 +210,28 @@ def _axis_index(site: Batched) -> Batch:
     return [ops.iota(tensor((site.size,), element_type("int32")), 0)], [True]
 
 
+def _by_mark(target: str) -> Record:
+    """The record of what is done to a cotangent, or not, according to a mark; its own transpose."""
+
+    def forward(site: Site, tangents: Tangents) -> Tangents:
+        tangent = tangents[0]
+        return [None if tangent is None else ops.rebuild(site.op, [tangent, site.y]).result]
+
+    def reverse(site: Site, cotangents: Tangents) -> Tangents:
+        (cotangent,) = cotangents
+        return [None if cotangent is None else ops.rebuild(site.op, [cotangent, site.y]).result, None]
+
+    def batch(site: Batched) -> Batch:
+        types = site.result_types() if site.flags[0] else None
+        return [ops.rebuild(site.op, site.operands, types).result], [site.flags[0]]
+
+    return structured(target, forward, reverse, batch)
+
+
+def _mark_batch(site: Batched) -> Batch:
+    return [ops.rebuild(site.op, site.operands).result], [False]
+
+
 RECORDS: tuple[Record, ...] = (
     _linear("mycc.psum", _psum_transpose, _resolve_psum, False),
     _linear("mycc.all_gather", _gather_transpose, _resolve_gather, False),
@@ -219,4 +241,7 @@ RECORDS: tuple[Record, ...] = (
     _extreme("max", ops.max_),
     _extreme("min", ops.min_),
     inactive("mycc.axis_index", _axis_index),
+    _by_mark("mycc.share"),
+    _by_mark("mycc.total"),
+    inactive("mycc.mark", _mark_batch),
 )
