@@ -17,14 +17,17 @@ from mycc.dialects.mlir import context, ir
 from mycc.dialects.types import dtype_of, element_type, shape_of, tensor
 
 Value: TypeAlias = ir.Value
+Option: TypeAlias = str | int | np.uint8
 
 __all__ = [
+    "Option",
     "call",
     "cholesky",
     "config_of",
     "eig",
     "eigh",
     "generate_q",
+    "kernel",
     "layout",
     "lu",
     "permutation",
@@ -61,41 +64,68 @@ def call(
     name = _COMPLEX_NAMES.get(routine, routine) if dtype.kind == "c" else routine
     lead = shape_of(operands[0])[:-2]
     types = [tensor((*lead, *shape), element_type(element)) for shape, element in results]
+    return kernel(f"lapack_{_PREFIXES[dtype.name]}{name}_ffi", operands, types, options or {}, aliases or {})
+
+
+def kernel(
+    target: str,
+    operands: Sequence[Value],
+    types: Sequence[ir.Type],
+    options: Mapping[str, Option],
+    aliases: Mapping[int, int],
+    by_columns: bool = True,
+) -> list[Value]:
+    """Call a kernel for stacks of matrices.
+
+    Args:
+        target: of the custom call.
+        operands: the first one is a matrix, (..., m, n).
+        types: of the results.
+        options: a character stands for its number.
+        aliases: result positions, each with the operand over which it is written.
+        by_columns: how the matrices lie in memory.
+    """
+    lead = len(shape_of(operands[0])) - 2
     tuples = [
         f"#stablehlo.output_operand_alias<output_tuple_indices = [{result if len(types) > 1 else ''}], "
         f"operand_index = {operand}, operand_tuple_indices = []>"
-        for result, operand in (aliases or {}).items()
+        for result, operand in aliases.items()
     ]
     attributes = {
-        "call_target_name": ir.StringAttr.get(f"lapack_{_PREFIXES[dtype.name]}{name}_ffi", context=context),
+        "call_target_name": ir.StringAttr.get(target, context=context),
         "api_version": ir.IntegerAttr.get(ops.I32, 4),
-        "backend_config": _config(options or {}),
-        "operand_layouts": _layouts([v.type for v in operands], len(lead)),
-        "result_layouts": _layouts(types, len(lead)),
+        "backend_config": _config(options),
+        "operand_layouts": _layouts([v.type for v in operands], lead, by_columns),
+        "result_layouts": _layouts(types, lead, by_columns),
         "output_operand_aliases": ir.Attribute.parse(f"[{', '.join(tuples)}]", context=context),
     }
     return list(ops.create("stablehlo.custom_call", types, list(operands), attributes).results)
 
 
-def _config(options: Mapping[str, str | int]) -> ir.Attribute:
-    byte = ir.IntegerType.get_unsigned(8, context=context)
-    entries = {
-        key: ir.IntegerAttr.get(byte, ord(value))
-        if isinstance(value, str)
-        else ir.IntegerAttr.get(ops.I32, value)
-        for key, value in options.items()
-    }
+def _config(options: Mapping[str, Option]) -> ir.Attribute:
+    entries = {key: _attribute(value) for key, value in options.items()}
     return ir.DictAttr.get(entries, context=context)
 
 
-def _layouts(types: Sequence[ir.Type], lead: int) -> ir.Attribute:
-    return ir.ArrayAttr.get([layout(_order(len(t.shape), lead)) for t in types], context=context)
+def _attribute(value: Option) -> ir.Attribute:
+    if isinstance(value, bool):
+        return ir.BoolAttr.get(value, context=context)
+    if isinstance(value, int):
+        return ir.IntegerAttr.get(ops.I32, value)
+    if isinstance(value, str) and len(value) > 1:
+        return ir.StringAttr.get(value, context=context)
+    number = ord(value) if isinstance(value, str) else int(value)
+    return ir.IntegerAttr.get(ir.IntegerType.get_unsigned(8, context=context), number)
 
 
-def _order(rank: int, lead: int) -> list[int]:
-    """Dimensions from the fastest in memory to the slowest: matrices by columns."""
+def _layouts(types: Sequence[ir.Type], lead: int, by_columns: bool) -> ir.Attribute:
+    return ir.ArrayAttr.get([layout(_order(len(t.shape), lead, by_columns)) for t in types], context=context)
+
+
+def _order(rank: int, lead: int, by_columns: bool) -> list[int]:
+    """Dimensions from the fastest in memory to the slowest."""
     order = list(range(rank - 1, -1, -1))
-    if rank - lead == 2:
+    if by_columns and rank - lead == 2:
         order[:2] = order[1], order[0]
     return order
 

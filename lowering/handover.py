@@ -10,6 +10,7 @@ from mycc.dialects.errors import ModuleError, PassError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
+from mycc.passes.cuda_solvers import HYBRID, CudaSolvers
 from mycc.passes.host import REPLACED, HostLapack
 from mycc.passes.in_turn import LapackInTurn
 from mycc.passes.symbols import Symbols, called
@@ -17,6 +18,7 @@ from mycc.passes.symbols import Symbols, called
 __all__ = ["Handover", "check_handover", "refuse_cycles"]
 
 _LAPACK = "lapack_"
+_GPU = ("cuda", "gpu")
 _BARRIER = "stablehlo.optimization_barrier"
 _AROUND = frozenset({"stablehlo.case", "stablehlo.if", "stablehlo.while"})
 # On the host XLA compiles small loops with an emitter that crashes on barriers.
@@ -48,12 +50,12 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
     """Checks that a module can be compiled.
 
     Where the platform is ``cpu``, LAPACK gets what it has routines for, and its calls wait for each other where jaxlib
-    needs that. Barriers in the bodies of reductions, sorts
+    needs that. Where it is a GPU, the GPU's libraries get LAPACK's calls. Barriers in the bodies of reductions, sorts
     and the like, where they mean nothing, are dropped: XLA crashes on them.
 
     Raises:
         PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; a
-            transform operation of mycc was never expanded; or LAPACK is called, and the platform is another.
+            transform operation of mycc was never expanded; or LAPACK is called for what the platform has no routine.
     """
     functions: dict[str, Any] = {}
     for op in module.body.operations:
@@ -64,10 +66,14 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
         names = ", ".join(f"@{name}" for name in functions) or "none at all"
         raise PassError(f"the module has no function @main to compile; its functions are: {names}")
     refuse_cycles(Symbols(module))
+    if platform in _GPU:
+        CudaSolvers().run(module)
     found: set[str] = set()
     barriers: list[Any] = []
     for function in functions.values():
         _scan(function, platform, found, barriers)
+    if HYBRID in found:
+        pjrt.prepare_hybrid_kernels()
     if platform != "cpu":
         return Handover(entry)
     if not found.isdisjoint(REPLACED):
@@ -92,7 +98,8 @@ def _scan(function: Any, platform: str | None, names: set[str], barriers: list[A
     """Check the custom calls of a function, and drop barriers without meaning.
 
     Args:
-        names: gets which noted operations there are, and ``lapack_`` if one of its routines is called.
+        names: gets which noted operations there are, and ``lapack_`` and ``cuhybrid_`` if one of their routines is
+            called.
         barriers: gets the barriers that stay.
     """
     found: list[Any] = []
@@ -110,8 +117,8 @@ def _scan(function: Any, platform: str | None, names: set[str], barriers: list[A
 
     function.operation.walk(visit, ir.WalkOrder.PRE_ORDER)
     for op in found:
-        if _check_target(op, platform).startswith(_LAPACK):
-            names.add(_LAPACK)
+        target = _check_target(op, platform)
+        names.update(prefix for prefix in (_LAPACK, HYBRID) if target.startswith(prefix))
     for op in met:
         if _is_control(op):
             barriers.append(op)
@@ -144,8 +151,8 @@ def _check_target(op: Any, platform: str | None) -> str:
     if target.startswith(_LAPACK):
         if platform not in (None, "cpu"):
             raise PassError(
-                f"{op.location}: {target} is a routine of LAPACK, which runs on the host and not on {platform}; "
-                "move the arrays there: mycc.device_put(x, mycc.devices('cpu')[0])"
+                f"{describe(op.location)}: {target} is a routine of LAPACK, which runs on the host, and {platform} has none "
+                "that does the same; move the arrays to the host: mycc.device_put(x, mycc.devices('cpu')[0])"
             )
         pjrt.register_cpu_kernels()
     return target

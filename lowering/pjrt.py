@@ -162,6 +162,14 @@ def register_cpu_kernels() -> None:
     lapack.prepare_lapack_call("potrf_ffi", np.float32)
 
 
+@functools.cache
+def prepare_hybrid_kernels() -> None:
+    """Binds the kernels of the CUDA plugin that use the host's LAPACK (``cuhybrid_*``) to SciPy's."""
+    from jaxlib import gpu_solver
+
+    gpu_solver.initialize_hybrid_kernels()
+
+
 def custom_call_targets() -> frozenset[str]:
     """The names of the custom calls that XLA has an implementation of, on any platform loaded so far."""
     return frozenset(

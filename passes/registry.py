@@ -7,6 +7,7 @@ from mycc.passes.base import Pass
 from mycc.passes.batch import Batch
 from mycc.passes.check_nans import CheckNans
 from mycc.passes.components import Components
+from mycc.passes.cuda_solvers import CudaSolvers
 from mycc.passes.decompose import Decompose
 from mycc.passes.expand import Expand
 from mycc.passes.fuse import Fuse
@@ -41,6 +42,7 @@ PASSES: tuple[type[Pass], ...] = (
     CheckNans,
     HostLapack,
     LapackInTurn,
+    CudaSolvers,
 )
 
 # The bindings cannot list MLIR's registry; these are the native passes that were tried on modules of

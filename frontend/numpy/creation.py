@@ -137,7 +137,7 @@ def asarray(
 
 def _converted(x: Any, dtype: np.dtype[Any] | None) -> Array:
     if isinstance(x, Array):
-        return x if dtype in (None, x.dtype) and not (dtype and x.weak_type) else cast(x, dtype)
+        return x if dtype is None or (dtype == x.dtype and not x.weak_type) else cast(x, dtype)
     if isinstance(x, (bool, int, float, complex)):
         aval = abstractify(x)
         host = np.asarray(x, aval.dtype if dtype is None else dtype)
@@ -156,7 +156,7 @@ def _converted(x: Any, dtype: np.dtype[Any] | None) -> Array:
 
 
 def _of_numpy(x: np.ndarray[Any, Any], dtype: np.dtype[Any] | None) -> Array:
-    host = x if dtype in (None, x.dtype) else _host_cast(x, dtype)
+    host = x if dtype is None or dtype == x.dtype else _host_cast(x, dtype)
     abstractify(host)
     return made(lambda: host)
 

@@ -56,6 +56,19 @@ def test_arrays_of_data_under_jit():
     assert (same, sum_, copy[0]) == (5, 8, 5)
 
 
+@pytest.mark.parametrize("make", [mnp.array, mnp.asarray])
+@pytest.mark.parametrize(
+    "wanted", ["bool", "int8", "int64", "uint32", "float16", "float32", "float64", "complex64"]
+)
+@pytest.mark.parametrize("given", ["bool", "int32", "int64", "float16", "float32", "float64"])
+def test_every_dtype_of_every_dtype(make: Any, wanted: str, given: str) -> None:
+    data = np.arange(3).astype(given)
+    for x in (data, mnp.asarray(data), [data, data], [mnp.asarray(data)]):
+        found = make(x, wanted)
+        assert found.dtype == wanted
+        np.testing.assert_array_equal(found, np.asarray(data).astype(wanted) + np.zeros(found.shape, wanted))
+
+
 def test_copies_are_independent():
     x = mnp.zeros(2)
     y = x.copy()
