@@ -84,7 +84,7 @@ class Entry:
         while True:
             try:
                 with long_call():
-                    return self.devices[0].client.deserialize_executable(data, where, options())
+                    return pjrt.deserialize(self.devices[0].client, data, where, options())
             except (pjrt.XlaRuntimeError, ValueError, RuntimeError) as error:
                 if not refused(error):
                     self.store.reject(self.name, f"cannot be loaded ({error})")

@@ -273,7 +273,8 @@ class _Table:
             values, on_host = [pair[0] for pair in pairs], True
             described = list(exact(values, [pair[1] for pair in pairs]))
         if several_devices:
-            described += [_place_of(value) for value in values]
+            places = enumerate(map(_place_of, values))
+            described += [(i, place) for i, place in places if place is not None]
         key = (tree, static, context, checks.mode(), tuple(described))
         run, executable = self.entries.get(key) or self._miss(key, args, kwargs)
         if on_host or several_devices:
@@ -520,7 +521,13 @@ def _spread(value: Any, aval: AbstractValue, sharding: Any) -> Any:
 
 
 def _place_of(value: Any) -> Any:
-    return (value._sharding, value._committed) if isinstance(value, pjrt.ArrayImpl) else None
+    """Where a buffer is, as far as it decides where a program runs: on one device, only what was put there does."""
+    if not isinstance(value, pjrt.ArrayImpl):
+        return None
+    sharding = value._sharding
+    if not value._committed and len(sharding._internal_device_list) == 1:
+        return None
+    return sharding, value._committed
 
 
 _CONTAINERS = frozenset({dict, list, tuple, type(None)})

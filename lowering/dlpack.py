@@ -105,11 +105,12 @@ def from_dlpack(source: Any, *, device: Any = None, copy: bool | None = None) ->
     if device is not None and device is not there and copy is False:
         raise BufferError(f"the data are on {there}, not on {device}, and copy=False forbids to move them")
     stream = there.get_stream_for_external_ready_events()
-    raw = pjrt.dlpack_to_buffer(source.__dlpack__(stream=stream), there, stream, copy)
+    # Plugins know no copy on the way.
+    raw = pjrt.dlpack_to_buffer(source.__dlpack__(stream=stream), there, stream, None if copy else copy)
     # jaxlib describes it by whatever sharding and aval jax has, or by none if jax is not installed.
     aval = AbstractValue(tuple(raw.shape), raw.dtype)
     made = raw._rewrap_with_aval_and_sharding(aval, sharding_of(there))
-    return made if device is None else copy_to_device(made, device)
+    return made if device is None and not copy else copy_to_device(made, device or there, always=bool(copy))
 
 
 def _from_host(source: Any, device: Any, copy: bool | None) -> Any:

@@ -272,8 +272,8 @@ def deserialize(data: bytes, *, devices: Sequence[Any], options: CompileSettings
         raise MyccError(f"the executable was written for {there}, not for {here}; compile it again")
     device_list = pjrt.DeviceList(tuple(devices))
     try:
-        loaded = devices[0].client.deserialize_executable(
-            data[start + length :], device_list, xla_options(options, devices)
+        loaded = pjrt.deserialize(
+            devices[0].client, data[start + length :], device_list, xla_options(options, devices)
         )
     except (pjrt.XlaRuntimeError, ValueError) as error:
         raise MyccError(f"the executable cannot be loaded: {error}") from error

@@ -11,6 +11,7 @@ from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.lowering import pjrt
 from mycc.passes.cuda_solvers import HYBRID, CudaSolvers
+from mycc.passes.fuse import STORED
 from mycc.passes.host import REPLACED, HostLapack
 from mycc.passes.in_turn import LapackInTurn
 from mycc.passes.symbols import Symbols, called
@@ -51,7 +52,8 @@ def check_handover(module: ir.Module, platform: str | None = None) -> Handover:
 
     Where the platform is ``cpu``, LAPACK gets what it has routines for, and its calls wait for each other where jaxlib
     needs that. Where it is a GPU, the GPU's libraries get LAPACK's calls. Barriers in the bodies of reductions, sorts
-    and the like, where they mean nothing, are dropped: XLA crashes on them.
+    and the like, where they mean nothing, are dropped: XLA crashes on them. So are those of the pass `fuse` where it is
+    not the host, whose fusions it knows.
 
     Raises:
         PassError: there is no ``main``; functions call each other in a circle, which crashes XLA; a
@@ -120,7 +122,7 @@ def _scan(function: Any, platform: str | None, names: set[str], barriers: list[A
         target = _check_target(op, platform)
         names.update(prefix for prefix in (_LAPACK, HYBRID) if target.startswith(prefix))
     for op in met:
-        if _is_control(op):
+        if _is_control(op) and (platform in (None, "cpu") or STORED not in op.attributes):
             barriers.append(op)
             continue
         for result, operand in zip(op.results, op.operands, strict=True):

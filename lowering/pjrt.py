@@ -177,6 +177,36 @@ def custom_call_targets() -> frozenset[str]:
     )
 
 
+_OWN = "mycc_"  # Begins the names that plugins are loaded by.
+_NO_PLUGIN = "plugins not found"
+_libraries: dict[str, str] = {}
+
+
+def deserialize(client: Any, program: bytes, devices: Any, options: Any) -> Any:
+    """Loads a program that an executable's ``serialize`` wrote.
+
+    Args:
+        client: whose.
+        program: the bytes.
+        devices: a `DeviceList`.
+        options: the `CompileOptions`.
+
+    Raises:
+        XlaRuntimeError, ValueError: it cannot be loaded.
+    """
+    try:
+        return client.deserialize_executable(program, devices, options)
+    except XlaRuntimeError as error:
+        # Since 0.11 jaxlib asks the plugin whether it can load a program, and looks for it by the platform's name only.
+        waiting = [name for name in _libraries if not xla_client.pjrt_plugin_loaded(name)]
+        if _NO_PLUGIN not in str(error) or not waiting:
+            raise
+    for name in waiting:
+        xla_client.load_pjrt_plugin_dynamically(name, _libraries[name])
+        xla_client.initialize_pjrt_plugin(name)
+    return client.deserialize_executable(program, devices, options)
+
+
 def make_plugin_client(
     name: str, library: str, processes: Any = None, memory: Mapping[str, Any] = MappingProxyType({})
 ) -> Any:
@@ -191,14 +221,16 @@ def make_plugin_client(
     Raises:
         XlaRuntimeError: the library cannot be loaded, or finds no device.
     """
-    # The jax package may have loaded the same plugin: loading it twice is an error.
+    # The jax package may have loaded the same plugin, or may do so later: by one name it can be loaded only once.
     c_api = None
-    if not xla_client.pjrt_plugin_loaded(name):
+    loaded = name if xla_client.pjrt_plugin_loaded(name) else f"{_OWN}{name}"
+    if not xla_client.pjrt_plugin_loaded(loaded):
         if name == "cuda":
             _load_nvidia_libraries()
-        c_api = xla_client.load_pjrt_plugin_dynamically(name, library)
-    if not xla_client.pjrt_plugin_initialized(name):
-        xla_client.initialize_pjrt_plugin(name)
+        c_api = xla_client.load_pjrt_plugin_dynamically(loaded, library)
+        _libraries[name] = library
+    if not xla_client.pjrt_plugin_initialized(loaded):
+        xla_client.initialize_pjrt_plugin(loaded)
     options: dict[str, Any] = {}
     if name == "cuda":
         options = {**xla_client.generate_pjrt_gpu_plugin_options(), **memory}
@@ -206,7 +238,7 @@ def make_plugin_client(
             options |= {"node_id": processes.index, "num_nodes": processes.count}
         if c_api is not None:
             _register_cuda_kernels(c_api)
-    return xla_client.make_c_api_client(name, options, None if processes is None else processes.client)
+    return xla_client.make_c_api_client(loaded, options, None if processes is None else processes.client)
 
 
 # The plugin's own loader finds these only on the system's library path; the wheels put them elsewhere.
@@ -267,7 +299,16 @@ def _register_cuda_kernels(c_api: Any) -> None:
         xla_client.register_custom_type(name, value, platform="CUDA")
     for name, value in extension.ffi_handlers().items():
         xla_client.register_custom_call_target(name, value, platform="CUDA", api_version=1)
-    for module in ("gpu_linalg", "gpu_prng", "gpu_rnn", "gpu_solver", "gpu_sparse", "gpu_triton"):
-        kernels = importlib.import_module(f"jaxlib.{module}")
-        for name, kernel, api_version in kernels.registrations()["CUDA"]:
-            xla_client.register_custom_call_target(name, kernel, platform="CUDA", api_version=api_version)
+    for name, kernel, api_version in cuda_kernels():
+        xla_client.register_custom_call_target(name, kernel, platform="CUDA", api_version=api_version)
+
+
+def cuda_kernels() -> list[tuple[str, Any, int]]:
+    """What the CUDA plugin's packages bring beside the plugin: custom calls, each with its version of the interface."""
+    kernels: list[tuple[str, Any, int]] = []
+    for name in ("gpu_linalg", "gpu_prng", "gpu_rnn", "gpu_solver", "gpu_sparse", "gpu_triton"):
+        module = importlib.import_module(f"jaxlib.{name}")
+        # Two of them, not the same in every version, register what they have when they are imported.
+        if hasattr(module, "registrations"):
+            kernels += module.registrations()["CUDA"]
+    return kernels

@@ -73,10 +73,12 @@ def flags_of(
         options, devices, disabled, suited: as of `xla_options`.
     """
     flags = {**dict(suited), **dict(options.env_option_overrides)}
-    given = flags.get(_DISABLED_PASSES)
-    flags[_DISABLED_PASSES] = ",".join([*([str(given)] if given else []), _BARRIER_PASS, *disabled])
-    if options.tiny and devices[0].platform == "cpu":
-        flags.setdefault("xla_cpu_use_fusion_emitters", False)
+    # What barriers mean is elsewhere settled before the passes that drop them, and the code generators know none.
+    if devices[0].platform == "cpu":
+        given = flags.get(_DISABLED_PASSES)
+        flags[_DISABLED_PASSES] = ",".join([*([str(given)] if given else []), _BARRIER_PASS, *disabled])
+        if options.tiny:
+            flags.setdefault("xla_cpu_use_fusion_emitters", False)
     return list(flags.items())
 
 

@@ -33,7 +33,10 @@ from mycc.passes.kinds import (
 )
 from mycc.passes.pattern import may_hold_program
 
-__all__ = ["Fuse"]
+__all__ = ["STORED", "Fuse"]
+
+STORED = "mycc.stored"
+"""The attribute of a barrier that says no more than that a value is better stored than computed again."""
 
 
 # Beyond these counts the decision is the same; capping them keeps the analysis linear.
@@ -249,7 +252,9 @@ class _Graph:
         for i in stored:
             value = self.ops[i].result
             with self.ops[i].location, ir.InsertionPoint(self.ops[i + 1]):
-                barrier = ir.Operation.create("stablehlo.optimization_barrier", [value.type], [value])
+                barrier = ir.Operation.create(
+                    "stablehlo.optimization_barrier", [value.type], [value], {STORED: ir.UnitAttr.get()}
+                )
             value.replace_all_uses_except(barrier.result, barrier)
 
     def annotate(self, stored: dict[int, str], cluster: int) -> int:

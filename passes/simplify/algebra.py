@@ -258,10 +258,11 @@ class SelectOfNot(Pattern):
 
 
 class PowerOfHalves(Pattern):
-    """x ** 1.5 is x * sqrt(x), x ** -1.5 is rsqrt(x) cubed, and so on, and x ** -2 is (1 / x) squared.
+    """x ** 1.5 is x * sqrt(x), x ** -1.5 is the same of 1 / x, and so on, and x ** -2 is (1 / x) squared.
 
     The result may differ in its last bits: each factor is rounded. XLA does the same for the exponents 0.5, -0.5,
-    2 and 3; its general power is a call for each element.
+    2 and 3; its general power is a call for each element. Its rsqrt is no better factor: on some processors it is
+    an estimate, and slower than a division and a root.
     """
 
     op_names = ("stablehlo.power",)
@@ -278,13 +279,15 @@ class PowerOfHalves(Pattern):
         whole, half = divmod(abs(exponent), 1)
 
         def build() -> ir.Value:
-            if not half:
-                return _powers(x if exponent > 0 else ops.div(ops.full_like(x, 1), x), int(whole))
-            if exponent > 0:
-                return ops.mul(_powers(x, int(whole)), ops.sqrt(x))
-            root = ops.rsqrt(x)
-            # The power of a negative zero is positive.
-            return ops.mul(_powers(ops.mul(root, root), int(whole)), ops.abs_(root))
+            base = x if exponent > 0 else ops.div(ops.full_like(x, 1), x)
+            product = _powers(base, int(whole))
+            if half:
+                product = ops.mul(product, ops.sqrt(base))
+            if not half or exponent > 0:
+                return product
+            # The reciprocal of a negative zero has no root, and the power of it is positive.
+            zero = ops.compare("EQ", x, ops.full_like(x, 0))
+            return ops.select(zero, ops.full_like(x, math.inf), product)
 
         return rewriter.replace(op, build)
 

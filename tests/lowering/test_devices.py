@@ -6,11 +6,19 @@ import os
 import pathlib
 import subprocess
 import sys
+from typing import Any
+from unittest import mock
 
+import numpy as np
 import pytest
 
+import mycc
+import mycc.numpy as mnp
 from mycc.dialects.errors import DeviceError
+from mycc.lowering import pjrt
 from mycc.lowering.devices import client, default_device, devices, sharding_of
+from mycc.lowering.handover import check_handover
+from mycc.lowering.settings import DEFAULTS, flags_of
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -182,6 +190,59 @@ names = ("name", "platform_name", "memory_fraction", "preallocate", "allocator")
 print([given.get(name) for name in names])
 """
 """A loader that has the plugin already and notes what its client is made with; jaxlib's own gives the options."""
+
+
+def test_the_kernels_beside_the_plugin_are_looked_for() -> None:
+    # Without the plugin's packages there are none; which modules of jaxlib list them changes with its versions.
+    assert pjrt.cuda_kernels() == []
+
+
+PLUGINS = """
+from unittest import mock
+from mycc.lowering import pjrt
+loaded = []
+def load(name, library):
+    assert name not in loaded
+    loaded.append(name)
+def deserialize(*_):
+    if "cuda" not in loaded:
+        raise pjrt.XlaRuntimeError("NOT_FOUND: Supported GPU plugins not found")
+    return "program"
+client = mock.Mock(devices=lambda: [1], deserialize_executable=deserialize)
+loader = mock.Mock(
+    wraps=pjrt.xla_client,
+    pjrt_plugin_loaded=loaded.__contains__,
+    load_pjrt_plugin_dynamically=load,
+    pjrt_plugin_initialized=lambda name: True,
+    initialize_pjrt_plugin=lambda name: None,
+    make_c_api_client=lambda name, *_: client,
+)
+with mock.patch.object(pjrt, "xla_client", loader), mock.patch.object(pjrt, "_register_cuda_kernels"):
+    pjrt.make_plugin_client("cuda", "there.so")
+    print(loaded)
+    print([pjrt.deserialize(client, b"", None, None) for _ in range(2)], loaded)
+"""
+
+
+def test_a_plugin_has_a_name_of_its_own_until_jaxlib_needs_the_platforms() -> None:
+    done = run(PLUGINS)
+    assert done.stdout == "['mycc_cuda']\n['program', 'program'] ['mycc_cuda', 'cuda']\n", done.stderr
+
+
+def test_barriers_for_the_host_do_not_reach_a_gpu() -> None:
+    def program() -> Any:
+        def f(x: Any) -> Any:
+            return mycc.lax.optimization_barrier(mnp.exp(x) * 2 + 1).T, mnp.exp(-x).T
+
+        return mycc.jit(f).trace(np.ones((300, 300), np.float32)).lower().module
+
+    for platform, count in (("cpu", 2), ("gpu", 1)):
+        module = program()
+        assert str(module).count("stablehlo.optimization_barrier") == 2
+        check_handover(module, platform)
+        assert str(module).count("stablehlo.optimization_barrier") == count
+        device = mock.Mock(platform=platform)
+        assert ("xla_disable_hlo_passes" in dict(flags_of(DEFAULTS, [device]))) == (platform == "cpu")
 
 
 @pytest.mark.parametrize(

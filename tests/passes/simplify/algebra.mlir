@@ -204,13 +204,13 @@ func.func @complex_of_parts(%z: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>
   return %2 : tensor<4xcomplex<f32>>
 }
 
-// A general power is a call for each element.
+// A general power is a call for each element. That of a negative zero is positive.
 // CHECK-LABEL: @power_of_halves
-// CHECK: %[[R:.*]] = stablehlo.rsqrt %arg0
-// CHECK: %[[S:.*]] = stablehlo.multiply %[[R]], %[[R]]
-// CHECK: %[[A:.*]] = stablehlo.abs %[[R]]
-// CHECK: %[[P:.*]] = stablehlo.multiply %[[S]], %[[A]]
-// CHECK: return %[[P]]
+// CHECK: %[[R:.*]] = stablehlo.divide %{{.*}}, %arg0
+// CHECK: %[[S:.*]] = stablehlo.sqrt %[[R]]
+// CHECK: %[[P:.*]] = stablehlo.multiply %[[R]], %[[S]]
+// CHECK: %[[ZERO:.*]] = stablehlo.compare EQ, %arg0
+// CHECK: stablehlo.select %[[ZERO]], %{{.*}}, %[[P]]
 func.func @power_of_halves(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = stablehlo.constant dense<-1.5> : tensor<4xf32>
   %1 = stablehlo.power %x, %0 : tensor<4xf32>

@@ -179,9 +179,21 @@ def test_smallest_matrices(n: int) -> None:
 
 
 def test_lapack_off_the_host_says_so() -> None:
-    text = mycc.jit(lax.linalg.lu).lower(np.eye(2)).as_text()
+    text = mycc.jit(lax.linalg.schur).lower(np.eye(2)).as_text()
     with context:
         module = ir.Module.parse(text)
-    with pytest.raises(PassError, match=r"lapack_dgetrf_ffi .* not on cuda; move the arrays there"):
-        check_handover(module, "cuda")
+    for platform in ("cuda", "tpu"):
+        with pytest.raises(
+            PassError, match=rf"lapack_dgees_ffi .* {platform} has none .* move the arrays to the host"
+        ):
+            check_handover(module, platform)
     check_handover(module, "cpu")
+
+
+@pytest.mark.parametrize("name", ["lu", "qr", "svd", "eig", "eigh", "tridiagonal", "cholesky"])
+def test_a_gpu_has_its_own_kernels(name: str) -> None:
+    module = mycc.jit(getattr(lax.linalg, name)).trace(np.eye(2)).lower().module
+    check_handover(module, "cuda")
+    text = str(module)
+    assert "lapack_" not in text
+    assert name == "cholesky" or "@cusolver_" in text or "@cuhybrid_" in text
