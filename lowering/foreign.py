@@ -23,6 +23,7 @@ from mycc.dialects.transform import Transform, complaint, match
 from mycc.dialects.types import dtype_of, element_type, tensor, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
+from mycc.lowering.flatten import flatten
 from mycc.lowering.handover import refuse_cycles
 from mycc.lowering.legality import complaint as illegality
 from mycc.lowering.refine import open_shape, refine
@@ -140,6 +141,8 @@ def _take_in(
     if _choose_platform(module, platform_index):
         Pipeline.parse("builtin.module(canonicalize)").run(module)
     Pipeline.parse("builtin.module(symbol-dce)").run(module)
+    refuse_cycles(Symbols(module))
+    flatten(module)
     try:
         _check(name, module)
     except _TokenError:

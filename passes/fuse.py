@@ -68,6 +68,7 @@ class Fuse(Pass):
     )
     reductions: bool = option(True, help="store the result of a reduction that is broadcast again")
     broadcasts: bool = option(True, help="store small values that would be computed for each of many copies")
+    max_depth: int = option(32, help="store a small value where a chain of operations is this long; 0: never")
     annotate: bool = option(True, help="put mycc.cluster on each operation")
 
     def run(self, module: ir.Module) -> None:
@@ -182,7 +183,21 @@ class _Graph:
                 costs[i] = 0
             else:
                 del stored[i]
+        if options.max_depth:
+            self._cut_chains(options.max_depth, stored)
         return stored
+
+    def _cut_chains(self, most: int, stored: dict[int, str]) -> None:
+        """Ends fusions that would grow so long that compiling them takes more than linear time.
+
+        Small values only, which cost nothing to store: large ones are stored where they are worth it.
+        """
+        depths: list[int] = []
+        for i, kind in enumerate(self.kinds):
+            depth = 1 + max((depths[p] for p in self.producers[i]), default=0) if kind & FUSIBLE else 0
+            if depth >= most and not self._is_large(i):
+                stored.setdefault(i, "end of a long chain")
+            depths.append(0 if i in stored else depth)
 
     def _roots(self, i: int, through: list[Roots | None]) -> Roots:
         """The fusions that compute operation i, by the operation that each ends with.

@@ -42,6 +42,20 @@ def chain(length: int) -> str:
     return first + functions + main(CALL.format(f"f{length - 1}"))
 
 
+def doubling(length: int) -> str:
+    """Functions that each call the next one twice."""
+    twice = (
+        "func.func private @f{0}(%x: tensor<f32>) -> tensor<f32> {{\n"
+        "%0 = func.call @f{1}(%x) : (tensor<f32>) -> tensor<f32>\n"
+        "%1 = func.call @f{1}(%0) : (tensor<f32>) -> tensor<f32>\n"
+        "%2 = stablehlo.sine %1 : tensor<f32>\n"
+        "return %2 : tensor<f32>\n}}\n"
+    )
+    functions = "".join(twice.format(i, i - 1) for i in range(1, length))
+    first = "func.func private @f0(%x: tensor<f32>) -> tensor<f32> { return %x : tensor<f32> }\n"
+    return first + functions + main(CALL.format(f"f{length - 1}"))
+
+
 HUGE = "tensor<9223372036854775807x9223372036854775807xf32>"
 CASES = {
     "empty": ("", "no function @main; there are none"),
@@ -63,7 +77,7 @@ CASES = {
     "deep attributes": ("module attributes {a = " + "[" * 20_000 + "]" * 20_000 + "} {}", "brackets nested"),
     "signs": ("#m = affine_map<(d0) -> (" + "-" * 50_000 + "d0)>\nmodule {}", "signs in a row"),
     "deep regions": (nested(100), "regions and calls are nested more than 64 deep"),
-    "deep calls": (chain(100), "regions and calls are nested more than 64 deep"),
+    "calls too many to take in": (doubling(40), "regions and calls are nested more than 64 deep"),
     "overflowing size": (main("", HUGE), "which no memory holds"),
     "huge constant": (
         main("%0 = stablehlo.constant dense<0.0> : tensor<1000000000000000xf32>"),
