@@ -131,7 +131,8 @@ class Pipeline:
             verify: whether MLIR verifies the module after each pass.
 
         Raises:
-            PassError: a native pass failed, or a pass left an invalid module; with MLIR's diagnostics.
+            PassError: a native pass failed, or a pass left an invalid module; with MLIR's diagnostics. Or a pass
+                met too deep a nesting.
             Exception: whatever a Python pass raises, unchanged.
         """
         if instrumentation is None:
@@ -191,8 +192,14 @@ class _Run:
         # `op_name` stays unset: "func.func" on this manager aborts the process.
         def run(op: ir.Operation, _: Any) -> None:
             self._last = item
-            with self._module.context:
-                item.run(self._module)
+            try:
+                with self._module.context:
+                    item.run(self._module)
+            except RecursionError:
+                raise PassError(
+                    f"the pass '{item.name}' recurses deeper than Python allows, on loops or functions that are nested in "
+                    "each other, or derivatives of them; nest fewer, or raise the limit with sys.setrecursionlimit"
+                ) from None
 
         manager.add(run, name=item.name, argument=item.name)
 

@@ -161,6 +161,20 @@ def test_exceptions_reach_the_caller_unchanged() -> None:
         Pipeline([Raises()]).run(module())
 
 
+def test_too_deep_a_nesting_names_the_pass() -> None:
+    @dataclass(frozen=True)
+    class Deep(Pass):
+        name = "deep"
+
+        def run(self, module: ir.Module) -> None:
+            self.run(module)
+
+    with pytest.raises(
+        PassError, match=r"the pass 'deep' recurses deeper than Python allows.*setrecursionlimit"
+    ):
+        Pipeline([Deep()]).run(module())
+
+
 def test_an_invalid_module_is_an_error_with_the_users_line() -> None:
     with pytest.raises(PassError) as caught:
         Pipeline(["cse", Breaks()]).run(module())
