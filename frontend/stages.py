@@ -148,13 +148,18 @@ class Traced:
         module = copy_module(self.module)
         programs, avals = expand_handles(module, self.out_avals)
         if pipeline is None:
-            run_default(module, self.memory_budget if memory_budget is None else memory_budget)
+            allowed = self.memory_budget if memory_budget is None else memory_budget
+            run_default(module, allowed, self._placement().devices[0].platform)
         else:
             (Pipeline.parse(pipeline) if isinstance(pipeline, str) else pipeline).run(module)
         out_tree = self.out_tree
         if any(programs):
             out_tree = pytrees.flatten(out_tree.unflatten(gathered(programs, avals)))[1]
         return Lowered(self, module, tuple(avals), out_tree)
+
+    def _placement(self) -> Placement:
+        """Where the program is to run."""
+        return self.place or placement((), self.name)
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ class Lowered:
 
     def _compile(self, settings: CompileSettings | None) -> Compiled:
         check_expanded(self.module)
-        place = self.traced.place or placement((), self.traced.name)
+        place = self.traced._placement()
         executable = compile_module(
             self.module,
             devices=place.devices,

@@ -30,6 +30,7 @@ __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 # By itself `inline` would canonicalize each function that it is about to take apart.
 _INLINE = "inline{default-pipeline= }"
 _SIMPLER = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse"])
+# What takes arrays apart and places barriers knows XLA's host backend; that of GPUs does better without.
 _CLEANUP = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse", Components(), Fuse(annotate=False)])
 
 
@@ -52,7 +53,7 @@ def default_pipeline(
         module: the module.
         decompose: whether composites go, and with them the derivative rules of their own; what is exported
             keeps them.
-        fuse: whether clusters are chosen, which depends on the sizes.
+        fuse: whether clusters are chosen, which depends on the sizes and is for the host.
         memory_budget: what intermediate values may take, as the pass `rematerialize` reads it. All calls are then
             inlined, since what is kept from one to another is what most of the memory is for.
     """
@@ -72,17 +73,19 @@ def _has_composites(symbols: Symbols) -> bool:
     return "stablehlo.composite" in symbols.names
 
 
-def run_default(module: ir.Module, memory_budget: str = "") -> None:
+def run_default(module: ir.Module, memory_budget: str = "", platform: str = "cpu") -> None:
     """Run the default pipeline in place; the module is verified once, at the end, and not after each pass.
 
     Args:
         module: what to rewrite.
         memory_budget: what intermediate values may take.
+        platform: where it is to run.
 
     Raises:
         PassError: a pass failed, or left an invalid module.
     """
-    default_pipeline(module, memory_budget=memory_budget).run(module, verify=False)
+    pipeline = default_pipeline(module, fuse=platform == "cpu", memory_budget=memory_budget)
+    pipeline.run(module, verify=False)
     try:
         module.operation.verify()
     except ir.MLIRError as error:

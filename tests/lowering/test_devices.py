@@ -18,7 +18,9 @@ from mycc.dialects.errors import DeviceError
 from mycc.lowering import pjrt
 from mycc.lowering.devices import client, default_device, devices, sharding_of
 from mycc.lowering.handover import check_handover
+from mycc.lowering.pipelines import run_default
 from mycc.lowering.settings import DEFAULTS, flags_of
+from mycc.passes.symbols import copy_module
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -236,6 +238,12 @@ def test_barriers_for_the_host_do_not_reach_a_gpu() -> None:
 
         return mycc.jit(f).trace(np.ones((300, 300), np.float32)).lower().module
 
+    traced = mycc.jit(lambda x: (mnp.exp(x) * 2).T).trace(np.ones((300, 300), np.float32))
+    for platform, count in (("cpu", 1), ("gpu", 0)):
+        module = copy_module(traced.module)
+        run_default(module, platform=platform)
+        assert str(module).count("stablehlo.optimization_barrier") == count
+    # A module that was made ready for the host may run elsewhere.
     for platform, count in (("cpu", 2), ("gpu", 1)):
         module = program()
         assert str(module).count("stablehlo.optimization_barrier") == 2
