@@ -178,7 +178,7 @@ def _put(x: Any, place: Any) -> Array:
     if isinstance(x, Array):
         if place is None:
             return x
-        return Array(buffers.copy_to_device(x._data, place))
+        return Array(buffers.commit(x._data, place))
     aval = abstractify(x)
     data = np.asarray(x, aval.dtype)
     return Array(buffers.put(data, place, committed=place is not None, weak_type=aval.weak_type))

@@ -17,11 +17,12 @@ from mycc.dialects.locations import at_line
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
 from mycc.lowering.capsules import SUB_BYTE_DTYPES, view_of_capsule
-from mycc.lowering.devices import default_device, sharding_of
+from mycc.lowering.devices import default_device, several_devices, sharding_of
 
 __all__ = [
     "abstract",
     "block_until_ready",
+    "commit",
     "copy_to_device",
     "delete",
     "device_of",
@@ -257,6 +258,21 @@ def device_of(impl: Any) -> Any:
             ".addressable_shards, and device_put moves it to one device"
         )
     return held_by[0]
+
+
+def commit(impl: Any, device: Any) -> Any:
+    """The buffer on a device where computations on it must run; the same buffer if that holds already.
+
+    Raises:
+        ValueError: it was deleted or donated, and is to be moved.
+    """
+    moved = copy_to_device(impl, device)
+    # Where there is one device nothing is to be decided.
+    if moved._committed or not several_devices:
+        return moved
+    sharding = sharding_of(device)
+    require_data(moved)
+    return pjrt.batched_device_put(abstract(moved), sharding, [moved], [device], True, False, _COPY_NOW, True)
 
 
 def copy_to_device(impl: Any, device: Any, *, always: bool = False) -> Any:

@@ -258,3 +258,31 @@ def test_pictures(mesh: Mesh, x: Matrix, capsys: pytest.CaptureFixture[str]) -> 
         ValueError, match=r"test_placement.py:\d+: arrays of one or two dimensions can be drawn, not of 3"
     ):
         mycc.debug.visualize_sharding((8, 2, 2), NamedSharding(mesh, P()))
+
+
+def test_what_is_put_on_a_device_is_computed_there() -> None:
+    first, second, *_ = mycc.devices()
+    f = mycc.jit(lambda a, b: a + b)
+    for x in (mnp.ones(3), f(mnp.ones(3), 1), mycc.device_put(np.ones(3), first), np.ones(3)):
+        there = mycc.device_put(x, second)
+        assert there.committed and there.device is second
+        assert f(there, 1.0).device is second and (there * 2).device is second
+    assert mycc.device_put(mnp.ones(3), first).committed
+    with pytest.raises(mycc.DeviceError, match="different devices"):
+        f(mycc.device_put(mnp.ones(3), first), mycc.device_put(mnp.ones(3), second))
+
+
+def test_what_nobody_put_anywhere_is_one_signature() -> None:
+    traces = 0
+
+    @mycc.jit
+    def f(x: Any) -> Any:
+        nonlocal traces
+        traces += 1
+        return x + 1
+
+    x = np.ones(3, np.float32)
+    np.testing.assert_array_equal(f(f(x)), f(mnp.asarray(x) + 1))
+    assert traces == 1
+    f(mycc.device_put(x, mycc.devices()[1]))
+    assert traces == 2
