@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.passes.base import Pass, option
 from mycc.passes.kinds import (
@@ -32,13 +33,15 @@ from mycc.passes.kinds import (
     RESHAPE,
 )
 from mycc.passes.pattern import may_hold_program
+from mycc.passes.symbols import operations
 
-__all__ = ["STORED", "Fuse"]
+__all__ = ["STORED", "Fuse", "boundaries"]
 
 STORED = "mycc.stored"
-"""The attribute of a barrier that says no more than that a value is better stored than computed again."""
+"""The attribute of a barrier that says no more than that a value is better stored than computed again, and why."""
 
 
+_BARRIER = "stablehlo.optimization_barrier"
 # Beyond these counts the decision is the same; capping them keeps the analysis linear.
 _MANY_ROOTS = 16
 _LARGE_COST = 64
@@ -48,12 +51,24 @@ _MANY_COPIES = 16
 Roots = frozenset[int]
 
 
+def boundaries(module: ir.Module) -> list[str]:
+    """Where the clusters of a module end by the choice of `fuse`, and why: a line for each, with the user's."""
+    return [
+        f"{describe(op.location)}: {op.operands[0].type} of '{op.operands[0].owner.name}' is stored: "
+        f"{op.attributes[STORED].value}"
+        for function in module.body.operations
+        for op in operations(function.operation)
+        if op.name == _BARRIER and STORED in op.attributes
+    ]
+
+
 @dataclass(frozen=True)
 class Fuse(Pass):
     """Marks clusters of operations and stores values that several fusions would otherwise recompute.
 
     Each operation that ends up in a fusion gets the attribute ``mycc.cluster = N : i64``, equal for those
-    that XLA is to compute together. Clusters end at ``stablehlo.optimization_barrier``.
+    that XLA is to compute together. Clusters end at ``stablehlo.optimization_barrier``, whose attribute
+    ``mycc.stored`` says why.
 
     Works on each function and on the bodies of loops and branches by itself. Runs last: rewrites after
     it would lose the attributes.
@@ -104,6 +119,7 @@ class _Graph:
         self.users: list[list[int]] = []
         self.inner: list[ir.Block] = []
         self._sizes: dict[Any, bool] = {}
+        self._counts: dict[int, str] = {}
         position: dict[int, int] = {}
         for i, each in enumerate(list(block.operations)):
             op = each.operation
@@ -180,6 +196,7 @@ class _Graph:
         for i, fusions in reversed(candidates):
             costs[i] = self._cost(i, costs)
             if costs[i] * fusions >= options.min_cost:
+                self._counts[i] = f": {costs[i]} operations, in {fusions + 1} fusions"
                 costs[i] = 0
             else:
                 del stored[i]
@@ -264,12 +281,11 @@ class _Graph:
 
     def insert(self, stored: dict[int, str]) -> None:
         """Places the barriers."""
-        for i in stored:
+        for i, reason in stored.items():
             value = self.ops[i].result
             with self.ops[i].location, ir.InsertionPoint(self.ops[i + 1]):
-                barrier = ir.Operation.create(
-                    "stablehlo.optimization_barrier", [value.type], [value], {STORED: ir.UnitAttr.get()}
-                )
+                why = {STORED: ir.StringAttr.get(reason + self._counts.get(i, ""))}
+                barrier = ir.Operation.create(_BARRIER, [value.type], [value], why)
             value.replace_all_uses_except(barrier.result, barrier)
 
     def annotate(self, stored: dict[int, str], cluster: int) -> int:

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mlir-pass-statistics", action="store_true", help="print what each pass counted")
     add("--mlir-elide-elementsattrs-if-larger", metavar="N", type=int,
         help="print constants of more than N elements as ...")  # fmt: skip
+    add("--explain", action="store_true", help="say on stderr why `fuse` stores a value, where it does")
     add("--mlir-print-debuginfo", action="store_true", help="print locations")
 
 
@@ -70,7 +71,11 @@ def instrumentation_of(args: argparse.Namespace) -> Instrumentation:
 
 
 def print_module(module: ir.Module, args: argparse.Namespace) -> str:
-    """Returns a module's text, as the flags ask for it."""
+    """Returns a module's text, as the flags ask for it, and explains it on stderr if they ask for that."""
+    if args.explain:
+        from mycc.passes.fuse import boundaries
+
+        print("\n".join(boundaries(module)) or "no value is stored between fusions", file=sys.stderr)
     text: str = module.operation.get_asm(
         large_elements_limit=args.mlir_elide_elementsattrs_if_larger,
         enable_debug_info=args.mlir_print_debuginfo,

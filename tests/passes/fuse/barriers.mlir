@@ -23,7 +23,7 @@ func.func @one_fusion(%x: tensor<8192xf32>) -> tensor<8192xf32> {
 // CHECK: stablehlo.add
 // CHECK-NEXT: stablehlo.multiply
 // CHECK-NEXT: %[[V:.*]] = stablehlo.subtract
-// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored} %[[V]]
+// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored = {{"[^"]*"}}} %[[V]]
 // CHECK-NEXT: stablehlo.reduce(%[[B]] init
 // CHECK-NEXT: stablehlo.reduce(%[[B]] init
 // CHECK-NOT: optimization_barrier
@@ -64,7 +64,7 @@ func.func @expensive(%x: tensor<64x128xf32>) -> (tensor<64xf32>, tensor<128xf32>
 
 // CHECK-LABEL: @feeds_dot
 // CHECK: %[[V:.*]] = stablehlo.tanh
-// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored} %[[V]]
+// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored = {{"[^"]*"}}} %[[V]]
 // CHECK-NEXT: stablehlo.dot_general %[[B]]
 func.func @feeds_dot(%x: tensor<64x128xf32>, %w: tensor<128x64xf32>) -> tensor<64x64xf32> {
   %0 = stablehlo.tanh %x : tensor<64x128xf32>
@@ -74,7 +74,7 @@ func.func @feeds_dot(%x: tensor<64x128xf32>, %w: tensor<128x64xf32>) -> tensor<6
 
 // CHECK-LABEL: @feeds_transpose
 // CHECK: %[[V:.*]] = stablehlo.add
-// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored} %[[V]]
+// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored = {{"[^"]*"}}} %[[V]]
 // CHECK-NEXT: stablehlo.transpose %[[B]]
 func.func @feeds_transpose(%x: tensor<64x128xf32>) -> tensor<128x64xf32> {
   %0 = stablehlo.add %x, %x : tensor<64x128xf32>
@@ -84,7 +84,7 @@ func.func @feeds_transpose(%x: tensor<64x128xf32>) -> tensor<128x64xf32> {
 
 // CHECK-LABEL: @reduction_that_is_broadcast
 // CHECK: %[[R:.*]] = stablehlo.reduce
-// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored} %[[R]]
+// CHECK-NEXT: %[[B:.*]] = stablehlo.optimization_barrier {mycc.stored = {{"[^"]*"}}} %[[R]]
 // CHECK-NEXT: stablehlo.broadcast_in_dim %[[B]]
 func.func @reduction_that_is_broadcast(%x: tensor<64x128xf32>) -> tensor<64x128xf32> {
   %z = stablehlo.constant dense<0.0> : tensor<f32>

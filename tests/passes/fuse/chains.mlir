@@ -1,13 +1,15 @@
 // RUN: mycc opt %s --pass-pipeline='builtin.module(fuse{annotate=false max-depth=3})' | filecheck %s
 // RUN: mycc opt %s --pass-pipeline='builtin.module(fuse{annotate=false max-depth=0})' | filecheck %s --check-prefix=NEVER
+// RUN: mycc opt %s --explain --pass-pipeline='builtin.module(fuse{annotate=false max-depth=3})' 2>&1 | filecheck %s --check-prefix=WHY
 // NEVER-NOT: optimization_barrier
+// WHY: {{.*}}chains.mlir:23: tensor<4xf32> of 'stablehlo.sine' is stored: end of a long chain
 
 // A reduction begins a new chain.
 // CHECK-LABEL: @small
 // CHECK: stablehlo.sine
 // CHECK-NEXT: stablehlo.multiply
 // CHECK-NEXT: %[[THIRD:.*]] = stablehlo.sine
-// CHECK-NEXT: stablehlo.optimization_barrier {mycc.stored} %[[THIRD]]
+// CHECK-NEXT: stablehlo.optimization_barrier {mycc.stored = {{"[^"]*"}}} %[[THIRD]]
 // CHECK-NEXT: stablehlo.add
 // CHECK-NEXT: stablehlo.multiply
 // CHECK-NEXT: stablehlo.reduce
