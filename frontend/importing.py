@@ -19,4 +19,8 @@ def collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            # All that was made counts as old now: the next collection would look at it as the young, for nothing.
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()
