@@ -7,6 +7,7 @@ numbers (``uplo = 76``). Results that a routine writes over an operand are named
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from mycc.dialects import ops
 from mycc.dialects.mlir import context, ir
+from mycc.dialects.transform import target_of
 from mycc.dialects.types import dtype_of, element_type, shape_of, tensor
 
 Value: TypeAlias = ir.Value
@@ -32,6 +34,7 @@ __all__ = [
     "lu",
     "permutation",
     "qr_packed",
+    "routine_of",
     "svd",
     "takes",
     "triangular_solve",
@@ -40,6 +43,8 @@ __all__ = [
 
 _PREFIXES = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
 _COMPLEX_NAMES = {"syevd": "heevd", "orgqr": "ungqr", "sytrd": "hetrd"}
+_REAL_NAMES = {name: real for real, name in _COMPLEX_NAMES.items()}
+_TARGET = re.compile(r"lapack_[sdcz](\w+)_ffi")
 _CONFIG = ("backend_config", "mhlo.backend_config")
 _INFO = np.dtype(np.int32)
 
@@ -65,6 +70,12 @@ def call(
     lead = shape_of(operands[0])[:-2]
     types = [tensor((*lead, *shape), element_type(element)) for shape, element in results]
     return kernel(f"lapack_{_PREFIXES[dtype.name]}{name}_ffi", operands, types, options or {}, aliases or {})
+
+
+def routine_of(op: ir.Operation) -> str:
+    """The routine that an operation calls, by its name for real matrices; empty if it calls none."""
+    found = _TARGET.fullmatch(target_of(op))
+    return "" if found is None else _REAL_NAMES.get(found[1], found[1])
 
 
 def kernel(

@@ -266,13 +266,13 @@ def commit(impl: Any, device: Any) -> Any:
     Raises:
         ValueError: it was deleted or donated, and is to be moved.
     """
-    moved = copy_to_device(impl, device)
-    # Where there is one device nothing is to be decided.
-    if moved._committed or not several_devices:
-        return moved
+    held_by = impl._sharding._internal_device_list
+    # Where there is one device nothing is to be decided, and what comes from elsewhere is put there.
+    if impl._committed or not several_devices or len(held_by) > 1 or held_by[0].client is not device.client:
+        return copy_to_device(impl, device)
+    require_data(impl)
     sharding = sharding_of(device)
-    require_data(moved)
-    return pjrt.batched_device_put(abstract(moved), sharding, [moved], [device], True, False, _COPY_NOW, True)
+    return pjrt.batched_device_put(abstract(impl), sharding, [impl], [device], True, False, _COPY_NOW, True)
 
 
 def copy_to_device(impl: Any, device: Any, *, always: bool = False) -> Any:

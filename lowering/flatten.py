@@ -11,10 +11,19 @@ from collections import Counter
 from mycc.dialects.mlir import ir
 from mycc.passes.symbols import Symbols, callees, operations
 
-__all__ = ["flatten"]
+__all__ = ["can_inline", "flatten"]
 
 _MAX_CALLS = 16
 _MAX_OPERATIONS = 1_000_000
+
+
+def can_inline(symbols: Symbols) -> bool:
+    """Whether a module is no monster when each call is a copy of its function."""
+    sizes: dict[str, int] = {}
+    for symbol in symbols.callee_first():
+        inside = sum(sizes.get(callee, 0) for callee in symbols.callees(symbol))
+        sizes[symbol] = inside + sum(1 for _ in operations(symbols[symbol]))
+    return sizes["main"] <= _MAX_OPERATIONS
 
 
 def flatten(module: ir.Module) -> None:
@@ -26,7 +35,7 @@ def flatten(module: ir.Module) -> None:
         module: verified; no functions call each other in a circle.
     """
     symbols = Symbols(module)
-    if not _is_long(symbols):
+    if not _is_long(symbols) or not can_inline(symbols):
         return
     uses = Counter(
         callee for name in symbols.functions for op in symbols.referring(name) for callee in callees(op)
@@ -49,12 +58,9 @@ def flatten(module: ir.Module) -> None:
 
 def _is_long(symbols: Symbols) -> bool:
     depth: dict[str, int] = {}
-    size: dict[str, int] = {}
     for name in symbols.callee_first():
-        inside = [callee for callee in symbols.callees(name) if callee in depth]
-        depth[name] = 1 + max((depth[callee] for callee in inside), default=0)
-        size[name] = sum(1 for _ in operations(symbols[name])) + sum(size[callee] for callee in inside)
-    return max(depth.values(), default=0) > _MAX_CALLS and max(size.values()) <= _MAX_OPERATIONS
+        depth[name] = 1 + max((depth.get(callee, 0) for callee in symbols.callees(name)), default=0)
+    return max(depth.values(), default=0) > _MAX_CALLS
 
 
 def _is_simple(symbols: Symbols, name: str) -> bool:

@@ -10,6 +10,7 @@ from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.lowering import pjrt
+from mycc.lowering.flatten import can_inline
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import Symbols, copy_module, operations
 
@@ -18,7 +19,6 @@ __all__ = ["open_shape", "refine"]
 _ARGUMENTS = "builtin.module(stablehlo-refine-arguments{{types={types}}})"
 _SHAPES = "builtin.module(stablehlo-refine-shapes)"
 _FINISH = "builtin.module(func.func(stablehlo-canonicalize-dynamism),canonicalize,symbol-dce,normalize)"
-_MOST_INLINED = 1_000_000  # operations
 
 
 def refine(module: ir.Module, shapes: Sequence[tuple[int, ...]], name: str) -> ir.Module:
@@ -33,7 +33,7 @@ def refine(module: ir.Module, shapes: Sequence[tuple[int, ...]], name: str) -> i
     try:
         found = _refined(module, shapes, name)
     except _Unrefined:
-        if not _can_inline(module):
+        if not can_inline(Symbols(module)):
             raise
         found = _refined(module, shapes, name, by_xla=True)
     return found
@@ -84,16 +84,6 @@ def _refined_by_xla(module: ir.Module) -> ir.Module:
             "public" if symbol == "main" else "private", context=context
         )
     return refined
-
-
-def _can_inline(module: ir.Module) -> bool:
-    """Whether a module is no monster when each call is a copy of its function."""
-    symbols = Symbols(module)
-    sizes: dict[str, int] = {}
-    for symbol in symbols.callee_first():
-        inside = sum(sizes.get(callee, 0) for callee in symbols.callees(symbol))
-        sizes[symbol] = inside + sum(1 for _ in operations(symbols[symbol]))
-    return sizes["main"] <= _MOST_INLINED
 
 
 def open_shape(module: ir.Module) -> ir.Operation | None:

@@ -16,7 +16,6 @@ import numpy as np
 from mycc.dialects import lapack, ops
 from mycc.dialects.mlir import context, hlo, ir
 from mycc.dialects.rules.linear_maps import herm
-from mycc.dialects.transform import target_of
 from mycc.dialects.types import dtype_of, shape_of, tensor
 from mycc.passes.base import Pass
 
@@ -43,30 +42,18 @@ class CudaSolvers(Pass):
         found: list[ir.Operation] = []
 
         def visit(op: ir.Operation) -> ir.WalkResult:
-            if op.name == "stablehlo.custom_call" and _routine(op) in _BUILDERS:
+            if op.name == "stablehlo.custom_call" and lapack.routine_of(op) in _BUILDERS:
                 found.append(op)
             return ir.WalkResult.ADVANCE
 
         module.operation.walk(visit)
         for op in found:
             with context, op.location, ir.InsertionPoint(op):
-                built = _BUILDERS[_routine(op)](op)
+                built = _BUILDERS[lapack.routine_of(op)](op)
             for old, new in zip(op.results, built, strict=True):
                 old.replace_all_uses_with(new)
             op.operation.erase()
             self.count("calls of GPU libraries")
-
-
-def _routine(op: ir.Operation) -> str:
-    """The routine's name as for real matrices; empty if the call is not LAPACK's."""
-    target = target_of(op)
-    if not target.startswith("lapack_"):
-        return ""
-    name = target.removeprefix("lapack_")[1:].removesuffix("_ffi")
-    return _REAL_NAMES.get(name, name)
-
-
-_REAL_NAMES = {"heevd": "syevd", "ungqr": "orgqr", "hetrd": "sytrd"}
 
 
 def _types(op: ir.Operation) -> list[ir.Type]:

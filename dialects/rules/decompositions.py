@@ -104,14 +104,9 @@ def svd_augment(site: Site, operands: Sequence[Value]) -> Augmented | None:
     """Ask for the first singular vectors, without which values have no derivative."""
     if lapack.config_of(site.op)["mode"] != "N":
         return None
-    u, s, vt, info = lapack.svd(operands[0], "S", _routine(site.op))
+    u, s, vt, info = lapack.svd(operands[0], "S", lapack.routine_of(site.op))
     whole = [ops.full(site.op.results[i].type, 0) for i in (2, 3)]
     return [operands[0], s, *whole, info], [u, s, vt]
-
-
-def _routine(op: ir.Operation) -> str:
-    target: str = op.attributes["call_target_name"].value
-    return target.removeprefix("lapack_")[1:].removesuffix("_ffi")
 
 
 def svd(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
