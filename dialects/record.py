@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from mycc.dialects import ops
+from mycc.dialects.masks import through_mask
 from mycc.dialects.mlir import ir
 from mycc.dialects.types import shape_of, tensor
 
@@ -326,10 +327,14 @@ def pointwise(
         cotangent = cotangents[0]
         if cotangent is None:
             return [None] * len(pullbacks)
-        return [
-            pullback(cotangent, site) if pullback is not None and active else None
-            for pullback, active in zip(pullbacks, site.active, strict=True)
-        ]
+
+        def pull(cotangent: Value) -> Tangents:
+            return [
+                pullback(cotangent, site) if pullback is not None and active else None
+                for pullback, active in zip(pullbacks, site.active, strict=True)
+            ]
+
+        return through_mask(cotangent, pull)
 
     return Record(
         name,

@@ -17,16 +17,18 @@ from typing import TypeAlias
 from mycc.dialects import ops
 from mycc.dialects.errors import TransformError, UnsupportedOperationError
 from mycc.dialects.locations import describe
+from mycc.dialects.masks import accumulate_masked, common_masks, under
 from mycc.dialects.mlir import context, ir
-from mycc.dialects.record import AugmentRule, Effort, Flags, Record, Split, Tangents, accumulate
+from mycc.dialects.record import AugmentRule, Effort, Flags, Record, Split, Tangents
 from mycc.dialects.rules import RECORDS
 from mycc.dialects.rules.flags import picked
 from mycc.dialects.transform import target_of
-from mycc.dialects.types import is_differentiable
+from mycc.dialects.types import is_differentiable, shape_of
 from mycc.passes.batch import Vectorizer
 from mycc.passes.bodies import Body, Site
 from mycc.passes.checkpoint import Checkpoint
 from mycc.passes.known import known_results
+from mycc.passes.lanewise import lanes
 from mycc.passes.partial import Memo, partial
 from mycc.passes.records import record_of, require_static
 from mycc.passes.silence import silent
@@ -376,7 +378,7 @@ class _Builder:
                     continue
                 seed = next(remaining)
                 if value in self.active:
-                    cotangents[value] = accumulate(cotangents.get(value), seed)
+                    cotangents[value] = accumulate_masked(cotangents.get(value), seed)
         for site, record in reversed(sites):
             self._pull(site, record, cotangents)
         return [
@@ -390,9 +392,20 @@ class _Builder:
             return
         with site.op.location, self.linear_end:
             outgoing = record.reverse(site, incoming)
+            if record.kind == "structured":
+                outgoing = self._masked(site, incoming, outgoing)
             for operand, flag, cotangent in zip(site.operands, site.active, outgoing, strict=True):
                 if flag and cotangent is not None:
-                    cotangents[operand] = accumulate(cotangents.get(operand), cotangent)
+                    cotangents[operand] = accumulate_masked(cotangents.get(operand), cotangent)
+
+    def _masked(self, site: Site, incoming: Tangents, outgoing: Tangents) -> Tangents:
+        """What masks the cotangents of all results of an operation put on those of its operands, where it may be."""
+        masks = common_masks(incoming)
+        if not masks:
+            return outgoing
+        shape = lanes(self.functions, site.op, site.inputs, site.active)
+        masks = [mask for mask in masks if shape_of(mask.predicate) in ((), shape)]
+        return [None if value is None else under(masks, value) for value in outgoing]
 
     def _useful(self) -> set[Value]:
         """Active values on which a seeded result depends."""

@@ -10,6 +10,7 @@ CHLO without a record            what `chlo-legalize-to-stablehlo` makes of it
 shardings (``sdy``, ``mhlo``)    nothing: they say where, not what
 shape assertions that hold       nothing
 attributes of arguments          nothing: aliasing, donation and layouts are up to the caller
+calls of small functions         their operations (`mycc.passes.small_calls`)
 collectives among one device     what they are there (`mycc.passes.alone`)
 what XLA lacks                   what it has instead (`mycc.passes.lacking`)
 ===============================  =====================================================================
@@ -34,6 +35,7 @@ from mycc.dialects.types import dtype_of
 from mycc.passes import alone, lacking
 from mycc.passes.alone import is_for_one
 from mycc.passes.base import Pass
+from mycc.passes.small_calls import take_in_small
 from mycc.passes.symbols import Symbols, operations, remap_captures
 
 __all__ = ["Normalize"]
@@ -77,6 +79,7 @@ class Normalize(Pass):
         for op in rewriting.dead:
             if not any(len(list(result.uses)) for result in op.results):
                 op.erase()
+        self.count("calls of small functions", take_in_small(symbols))
         _drop_surroundings(module)
 
 

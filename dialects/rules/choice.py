@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mycc.dialects import ops
+from mycc.dialects.masks import Mask
 from mycc.dialects.mlir import ir
 from mycc.dialects.record import Batched, Partial, Record, Site, inactive, linear, pointwise
 from mycc.dialects.rules.elementwise import is_complex, scale
@@ -110,8 +111,8 @@ def _batch_with_scalars(positions: Sequence[int]) -> Any:
 
 def _select_transpose(site: Site, ct: Value) -> list[Value | None]:
     predicate = site.x
-    on_true = ops.select(predicate, ct, _zeros(ct)) if site.active[1] else None
-    on_false = ops.select(predicate, _zeros(ct), ct) if site.active[2] else None
+    on_true = Mask(predicate, True).on(ct) if site.active[1] else None
+    on_false = Mask(predicate, False).on(ct) if site.active[2] else None
     return [None, on_true, on_false]
 
 

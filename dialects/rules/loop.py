@@ -45,9 +45,9 @@ class Loop:
     counters: tuple[Count, ...] = ()
 
     @staticmethod
-    def of(site: Site) -> Loop:
-        op = site.op
-        functions, captured = site.functions, len(site.operands) - len(op.operands)
+    def of(functions: Functions, op: ir.Operation, operands: int) -> Loop:
+        """Read a loop that has so many operands and captured values."""
+        captured = operands - len(op.operands)
         count = counted(op, functions.block) if checkpoints(op) is None else None
         return Loop(
             op,

@@ -69,7 +69,7 @@ class _Plan:
 
 
 def _plan(site: Site) -> _Plan:
-    loop, functions = Loop.of(site), site.functions
+    loop, functions = Loop.of(site.functions, site.op, site.inputs), site.functions
     if loop.count is None:
         loop = loop.silent(functions)
     n = loop.size
@@ -133,7 +133,7 @@ def augment(site: Site, operands: Sequence[Value]) -> tuple[Sequence[Value], Seq
     n, types = loop.size, loop.types
     captured = operands[n:]
     if loop.count is None:
-        loop = Loop.of(site)
+        loop = Loop.of(site.functions, site.op, site.inputs)
 
         def counting(*values: Value) -> list[Value]:
             carry = ops.call(loop.body, types, [*values[:n], *captured])

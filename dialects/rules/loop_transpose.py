@@ -29,7 +29,7 @@ _I32, _I64 = tensor((), element_type("int32")), tensor((), element_type("int64")
 
 
 def transpose(site: Site, cotangents: Tangents) -> Tangents:
-    loop, functions = Loop.of(site), site.functions
+    loop, functions = Loop.of(site.functions, site.op, site.inputs), site.functions
     n = loop.size
     active = loop.activity(functions, site.active)
     inactive = tuple(not flag for flag in active)

@@ -39,7 +39,7 @@ def _depends(functions: Functions, op: ir.Operation, active: Flags) -> Flags:
 def _joint(
     site: Site, operands: Sequence[Value], tangents: Tangents, again: bool = False
 ) -> tuple[Sequence[Value], Tangents]:
-    loop = Loop.of(site)
+    loop = Loop.of(site.functions, site.op, site.inputs)
     if again:
         loop = loop.silent(site.functions)
     n = loop.size

@@ -1,6 +1,6 @@
 // RUN: mycc opt %s --pass-pipeline='builtin.module(normalize)' | filecheck %s
 
-// A composite is the CHLO operation of its name where that has a record, else a call; constants of other kinds
+// A composite is the CHLO operation of its name where that has a record, else its decomposition; constants of other kinds
 // are StableHLO's; shardings and attributes of arguments are gone.
 
 // CHECK-LABEL: func.func @main(%arg0: tensor<2xf32>) -> (tensor<2xf32>, tensor<2xf32>)
@@ -10,7 +10,7 @@
 // CHECK-DAG: stablehlo.constant dense<[7, 8]> : tensor<2xi64>
 // CHECK-NOT: arith.constant
 // CHECK: %[[E:.*]] = chlo.erf %arg0
-// CHECK: %[[C:.*]] = call @twice(%[[E]])
+// CHECK: %[[C:.*]] = stablehlo.add %[[E]], %[[E]]
 // CHECK: %[[X:.*]] = stablehlo.add %[[C]], %[[A]]
 // CHECK: return %[[X]], %[[B]]
 module attributes {mhlo.num_partitions = 2 : i32} {
