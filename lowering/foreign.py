@@ -19,7 +19,7 @@ from mycc.dialects.errors import ModuleError
 from mycc.dialects.locations import describe
 from mycc.dialects.manual import NAME as MANUAL
 from mycc.dialects.mlir import context, ir
-from mycc.dialects.transform import Transform, complaint, match
+from mycc.dialects.transform import match
 from mycc.dialects.types import dtype_of, element_type, tensor, token
 from mycc.lowering import pjrt
 from mycc.lowering.abstract import AbstractValue
@@ -35,6 +35,7 @@ from mycc.passes.normalize import Normalize
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import Symbols, callees, may_have_regions, operations
 from mycc.passes.tokens import erase_tokens
+from mycc.passes.verify import check_transform
 
 __all__ = ["Parameter", "Program", "make_entry", "take_in"]
 
@@ -290,7 +291,7 @@ def _check(name: str, module: ir.Module) -> None:
         for op in operations(function):
             transform = match(op)
             if transform is not None:
-                _check_transform(symbols, transform)
+                check_transform(symbols, transform)
                 continue
             for result in op.results:
                 _check_type(op, result.type)
@@ -330,14 +331,6 @@ def _refuse_depth(op: ir.Operation, depth: int) -> None:
         raise ModuleError(
             f"{describe(op.location)}: regions and calls are nested more than {_MAX_NESTING} deep"
         )
-
-
-def _check_transform(symbols: Symbols, transform: Transform) -> None:
-    known = transform.callee in symbols.functions
-    arguments, results = symbols.types(transform.callee) if known else (None, [])
-    wrong = complaint(transform, arguments, results)
-    if wrong is not None:
-        raise ModuleError(f"{describe(transform.op.location)}: 'mycc.{transform.kind}' {wrong}")
 
 
 class _TokenError(ModuleError):

@@ -84,6 +84,7 @@ def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str
     from mycc.passes.instrument import instrumenting
     from mycc.passes.normalize import Normalize
     from mycc.passes.pipeline import Pipeline
+    from mycc.passes.verify import check_transforms
 
     shown = flags.instrumentation_of(args)
     try:
@@ -93,6 +94,7 @@ def _process(piece: Source, pipeline: Pipeline, args: argparse.Namespace) -> str
         else:
             try_out(piece)
             module = parse_module(piece)
+            check_transforms(module)
         pipeline.run(module, instrumentation=shown)
         if args.optimize:
             Pipeline([Normalize()]).run(module, instrumentation=shown)

@@ -39,3 +39,39 @@ func.func @of_a_handle(%x: tensor<f32>) -> tensor<f32> {
   %1:2 = stablehlo.custom_call @mycc.jvp(%0#1, %0#1) {called_computations = [@apply], mycc.active = array<i1: true>, mycc.seeded = array<i1: true>} : (!stablehlo.token, !stablehlo.token) -> (tensor<f32>, tensor<f32>)
   return %1#1 : tensor<f32>
 }
+
+// -----
+
+func.func private @sin(%x: tensor<f32>) -> tensor<f32> {
+  %0 = stablehlo.sine %x : tensor<f32>
+  return %0 : tensor<f32>
+}
+func.func @no_flags(%x: tensor<f32>) -> tensor<f32> {
+  // expected-error@+1 {{'mycc.vjp' has no attribute mycc.active}}
+  %0:2 = stablehlo.custom_call @mycc.vjp(%x, %x) {called_computations = [@sin], mycc.seeded = array<i1: true>} : (tensor<f32>, tensor<f32>) -> (tensor<f32>, tensor<f32>)
+  return %0#1 : tensor<f32>
+}
+
+// -----
+
+func.func private @sin(%x: tensor<f32>) -> tensor<f32> {
+  %0 = stablehlo.sine %x : tensor<f32>
+  return %0 : tensor<f32>
+}
+func.func @two_flags(%x: tensor<f32>) -> tensor<f32> {
+  // expected-error@+1 {{'mycc.vjp' has attributes that do not fit the function it refers to}}
+  %0:2 = stablehlo.custom_call @mycc.vjp(%x, %x) {called_computations = [@sin], mycc.active = array<i1: true, false>, mycc.seeded = array<i1: true>} : (tensor<f32>, tensor<f32>) -> (tensor<f32>, tensor<f32>)
+  return %0#1 : tensor<f32>
+}
+
+// -----
+
+func.func private @sin(%x: tensor<f32>) -> tensor<f32> {
+  %0 = stablehlo.sine %x : tensor<f32>
+  return %0 : tensor<f32>
+}
+func.func @another_type(%x: tensor<f32>, %y: tensor<f64>) -> tensor<f32> {
+  // expected-error@+1 {{'mycc.vjp' takes (tensor<f32>, tensor<f64>) where its function asks for (tensor<f32>, tensor<f32>)}}
+  %0:2 = stablehlo.custom_call @mycc.vjp(%x, %y) {called_computations = [@sin], mycc.active = array<i1: true>, mycc.seeded = array<i1: true>} : (tensor<f32>, tensor<f64>) -> (tensor<f32>, tensor<f32>)
+  return %0#1 : tensor<f32>
+}

@@ -49,7 +49,7 @@ func.func private @h(%x: tensor<4xf32>, %y: tensor<4xf32>) -> (tensor<4xf32>, te
 // CHECK: func.func private @r(%arg0: tensor<f32>) -> tensor<f32>
 func.func @public_and_transformed(%x: tensor<4xf32>, %y: tensor<f32>, %ct: tensor<f32>) -> (tensor<4xf32>, tensor<f32>, tensor<f32>) {
   %0 = call @p(%x, %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
-  %1:3 = stablehlo.custom_call @mycc.vjp(%y, %x, %ct) {called_computations = [@q]} : (tensor<f32>, tensor<4xf32>, tensor<f32>) -> (tensor<f32>, tensor<f32>, tensor<4xf32>)
+  %1:3 = stablehlo.custom_call @mycc.vjp(%y, %x, %ct) {called_computations = [@q], mycc.active = array<i1: true, true>, mycc.seeded = array<i1: true>} : (tensor<f32>, tensor<4xf32>, tensor<f32>) -> (tensor<f32>, tensor<f32>, tensor<4xf32>)
   %2 = call @q(%y, %x) : (tensor<f32>, tensor<4xf32>) -> tensor<f32>
   return %0, %1#1, %2 : tensor<4xf32>, tensor<f32>, tensor<f32>
 }
