@@ -26,6 +26,7 @@ from mycc.lowering import pjrt
 from mycc.lowering.handover import Handover
 from mycc.lowering.settings import CompileSettings, flags_of, refused
 from mycc.lowering.store import Store, warn_once
+from mycc.lowering.switches import switched_on
 from mycc.passes.instrument import Instrumentation
 from mycc.passes.pipeline import Pipeline
 from mycc.passes.symbols import copy_module
@@ -148,15 +149,12 @@ def _content(module: ir.Module) -> bytes:
 
 
 def _store() -> Store | None:
-    if _bypassing or os.environ.get("MYCC_COMPILATION_CACHE", "1").strip().lower() in _OFF:
+    if _bypassing or not switched_on("MYCC_COMPILATION_CACHE", default=True):
         return None
     folder = os.environ.get("MYCC_CACHE_DIR", "").strip()
     folder = os.path.abspath(os.path.expanduser(folder)) if folder else _default_folder()
     size = _size(os.environ.get("MYCC_CACHE_SIZE", ""))
     return Store(folder, size) if folder and size else None
-
-
-_OFF = frozenset({"0", "false", "no", "off"})
 
 
 def _default_folder() -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mycc.dialects import manual
 from mycc.dialects.callback import PREFIX
 from mycc.dialects.errors import MyccError, PassError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import ir
 from mycc.dialects.transform import AUTODIFF, match, target_of
+from mycc.lowering.switches import switched_on
 from mycc.passes.autodiff import Autodiff
 from mycc.passes.batch import Batch
 from mycc.passes.components import Components
@@ -29,9 +32,13 @@ __all__ = ["check_expanded", "default_pipeline", "run_default", "transforms"]
 
 # By itself `inline` would canonicalize each function that it is about to take apart.
 _INLINE = "inline{default-pipeline= }"
-_SIMPLER = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse"])
-# What takes arrays apart and places barriers knows XLA's host backend; that of GPUs does better without.
-_CLEANUP = Pipeline([Keep(), _INLINE, "cse", Simplify(), "cse", Components(), Fuse(annotate=False)])
+
+
+@lru_cache
+def _cleanup(inexact: bool, fuse: bool) -> Pipeline:
+    # What takes arrays apart and places barriers knows XLA's host backend; that of GPUs does better without.
+    clusters = [Components(), Fuse(annotate=False)] if fuse else []
+    return Pipeline([Keep(), _INLINE, "cse", Simplify(inexact=inexact), "cse", *clusters])
 
 
 def transforms(module: ir.Module) -> Pipeline:
@@ -49,6 +56,8 @@ def default_pipeline(
 ) -> Pipeline:
     """What `jit` runs on a traced module before it is handed to XLA.
 
+    `simplify` may change the last bits of floats there (``inexact``), unless the environment says ``MYCC_EXACT=1``.
+
     Args:
         module: the module.
         decompose: whether composites go, and with them the derivative rules of their own; what is exported
@@ -63,7 +72,7 @@ def default_pipeline(
     rare = [] if EXPANDED.isdisjoint(symbols.names) else [Expand()]
     composites = [Decompose()] if decompose and _has_composites(symbols) else []
     groups = [Shares(), Groups()] if manual.NAME in symbols.names else []
-    cleanup = _CLEANUP if fuse else _SIMPLER
+    cleanup = _cleanup(not switched_on("MYCC_EXACT", default=False), fuse)
     if memory_budget:
         cleanup = Pipeline([*(item for item in cleanup if item != Keep()), Rematerialize(memory_budget)])
     return Pipeline([*rare, expand, *composites, "symbol-dce", *groups, Resolve(), cleanup])

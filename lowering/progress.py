@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mycc.dialects.leaving import at_leaving
+from mycc.lowering.switches import switched_on
 
 __all__ = ["showing"]
 
@@ -64,7 +65,7 @@ def showing(what: Callable[[], str]) -> Iterator[None]:
 
 def _terminal() -> Any:
     stream = sys.stderr
-    if os.environ.get("MYCC_PROGRESS", "1").strip().lower() in ("0", "off", "no", "false"):
+    if not switched_on("MYCC_PROGRESS", default=True):
         return None
     try:
         if stream is None or not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":

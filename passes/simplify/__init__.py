@@ -68,9 +68,10 @@ INEXACT = tuple(p.label for p in PATTERNS if p.differs)
 class Simplify(Pass):
     """Simplifies arithmetic, shapes, contractions, reductions, slices, loops and functions; removes what is dead.
 
-    Floats stay the same to the bit, but for what the patterns of ``INEXACT`` say of themselves: it is what XLA's own
-    simplifier neglects as well. Each operation takes the location of the one that it replaces. Statistics count
-    how often each pattern fired.
+    Floats stay the same to the bit. With ``inexact`` the patterns of ``INEXACT`` work as well, and change what they
+    say of themselves: the sign of a zero and the order of a sum, which StableHLO's ``reduce`` and XLA leave open, and
+    the last bits of some powers. Each operation takes the location of the one that it replaces. Statistics count how
+    often each pattern fired.
 
     Example::
 
@@ -80,7 +81,9 @@ class Simplify(Pass):
     name = "simplify"
 
     disable: tuple[str, ...] = option((), help="patterns to leave out, by the names that statistics show")
-    exact: bool = option(False, help="leave out all patterns that may change a float by a bit")
+    inexact: bool = option(
+        False, help="also the patterns that may change a float's last bits or a zero's sign"
+    )
 
     def __post_init__(self) -> None:
         known = {p.label for p in PATTERNS}
@@ -89,7 +92,7 @@ class Simplify(Pass):
                 raise ValueError(f"no pattern '{label}'{did_you_mean(label, known)}")
 
     def run(self, module: ir.Module) -> None:
-        patterns = _patterns((*self.disable, *(INEXACT if self.exact else ())))
+        patterns = _patterns((*self.disable, *(() if self.inexact else INEXACT)))
         for label, number in rewrite(module.operation, patterns).items():
             self.count(label, number)
 

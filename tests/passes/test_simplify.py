@@ -15,6 +15,7 @@ from mycc.dialects.types import dtype_of
 from mycc.lowering.buffers import put, to_numpy
 from mycc.lowering.compile import compile_module
 from mycc.lowering.devices import default_device
+from mycc.lowering.pipelines import run_default
 from mycc.passes.base import collect_statistics
 from mycc.passes.pattern import Op, Pattern, PatternSet, Rewriter, rewrite
 from mycc.passes.pipeline import Pipeline
@@ -86,7 +87,7 @@ def test_values_are_unchanged(file: str, name: str) -> None:
     rng = np.random.default_rng(0)
     arguments = [sample(t, rng, file in SUMS) for t in inputs]
     expected = run(module, arguments)
-    Pipeline([Simplify()]).run(module)
+    Pipeline([Simplify(inexact=True)]).run(module)
     for before, after in zip(expected, run(module, arguments), strict=True):
         if name in ROUNDED:
             np.testing.assert_allclose(after.astype(np.float64), before.astype(np.float64), rtol=2e-6)
@@ -99,7 +100,7 @@ def test_each_pattern_fires_in_the_lit_tests(pattern: str) -> None:
     texts = [text for path in FOLDER.glob("*.mlir") for text in path.read_text().split("// -----")]
     with collect_statistics() as statistics:
         for text in texts:
-            Pipeline([Simplify()]).run(ir.Module.parse(text, context=context))
+            Pipeline([Simplify(inexact=True)]).run(ir.Module.parse(text, context=context))
     assert statistics["simplify"][pattern] > 0
 
 
@@ -109,13 +110,15 @@ def test_what_xla_computes_wrongly(name: str) -> None:
     module = module_of(file, name)
     rng = np.random.default_rng(0)
     arguments = [sample(t, rng) for t in module.body.operations[0].type.inputs]
-    Pipeline([Simplify()]).run(module)
+    Pipeline([Simplify(inexact=True)]).run(module)
     np.testing.assert_allclose(run(module, arguments)[0], expected(*arguments), rtol=1e-6)
 
 
 def test_a_disabled_pattern_does_not_fire() -> None:
     with collect_statistics() as statistics:
-        Pipeline([Simplify(disable=("involution",))]).run(module_of("algebra.mlir", "involution"))
+        Pipeline([Simplify(disable=("involution",), inexact=True)]).run(
+            module_of("algebra.mlir", "involution")
+        )
     assert not statistics
 
 
@@ -150,7 +153,7 @@ def test_locations_are_those_of_the_replaced_operations() -> None:
       return %1 : tensor<4xf32>
     }"""
     module = ir.Module.parse(text, context=context)
-    Pipeline([Simplify()]).run(module)
+    Pipeline([Simplify(inexact=True)]).run(module)
     operation = module.body.operations[0].regions[0].blocks[0].operations[0]
     assert operation.name == "stablehlo.subtract"
     assert str(operation.location) == 'loc("user.py":4:5)'
@@ -163,7 +166,7 @@ def test_an_operation_that_carries_a_sharding_is_left_alone() -> None:
       return %0 : tensor<4xf32>
     }"""
     module = ir.Module.parse(text, context=context)
-    Pipeline([Simplify()]).run(module)
+    Pipeline([Simplify(inexact=True)]).run(module)
     assert "mhlo.sharding" in str(module)
 
 
@@ -183,7 +186,7 @@ def test_constants_divided_by_zero_give_what_they_do_at_run_time(name: str, type
             f"%x = stablehlo.constant dense<{a}> : {tensor} %y = stablehlo.constant dense<{b}> : {tensor}"
         )
         module = ir.Module.parse(f"func.func @main() -> {tensor} {{ {constants} {body}", context)
-        Pipeline([Simplify()]).run(module)
+        Pipeline([Simplify(inexact=True)]).run(module)
         assert name not in str(module)
         np.testing.assert_array_equal(run(module, [])[0], expected if a == x else np.full(4, expected[1]))
 
@@ -210,7 +213,7 @@ def test_patterns_work_inside_regions_and_called_functions() -> None:
       return %0 : tensor<4xf32>
     }"""
     module = ir.Module.parse(text, context=context)
-    Pipeline([Simplify()]).run(module)
+    Pipeline([Simplify(inexact=True)]).run(module)
     assert "negate" not in str(module)
     assert "dense<0.0" not in str(module)
 
@@ -233,7 +236,7 @@ def test_what_has_effects_is_kept() -> None:
       return %0 : tensor<4xf32>
     }"""
     module = ir.Module.parse(text, context=context)
-    Pipeline([Simplify()]).run(module)
+    Pipeline([Simplify(inexact=True)]).run(module)
     main = str(module.body.operations[0])
     assert "@print(" in main
     assert "@prints" in main
@@ -282,9 +285,19 @@ def test_work_is_linear_in_operations() -> None:
             context=context,
         )
         with counted_calls() as counted:
-            Pipeline([Simplify()]).run(module)
+            Pipeline([Simplify(inexact=True)]).run(module)
         return counted()
 
     calls(100)
     few, many = calls(500), calls(4_000)
     assert 7 * few < many < 9 * few
+
+
+@pytest.mark.parametrize(("value", "rounded"), [("", True), ("0", True), ("1", False)])
+def test_jit_rounds_powers_unless_it_is_to_be_exact(
+    monkeypatch: pytest.MonkeyPatch, value: str, rounded: bool
+) -> None:
+    monkeypatch.setenv("MYCC_EXACT", value)
+    module = module_of("algebra.mlir", "power_of_halves")
+    run_default(module)
+    assert ("stablehlo.power" not in str(module)) == rounded

@@ -106,7 +106,7 @@ def test_same_numbers_of_fewer_operations(name: str) -> None:
     module = ir.Module.parse(jitted.lower(*arguments).as_text(), context=context)
     INLINED.run(module)
     before = str(module).count(" = ")
-    Pipeline([Simplify(), "cse"]).run(module)
+    Pipeline([Simplify(inexact=True), "cse"]).run(module)
     assert str(module).count(" = ") < LESS.get(name, 0.9) * before
     device = default_device()
     results = compile_module(module, devices=[device]).execute(

@@ -1,4 +1,4 @@
-// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify)' | filecheck %s
+// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify{inexact=true})' | filecheck %s
 
 // CHECK-LABEL: @convolution_of_one_element
 // CHECK-NOT: stablehlo.convolution

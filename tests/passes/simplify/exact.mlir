@@ -1,4 +1,4 @@
-// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify{exact=true})' | filecheck %s
+// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify)' | filecheck %s
 
 // -0.0 + 0.0 is 0.0, and so is -0.0 - (-0.0); the others are exact.
 // CHECK-LABEL: @sums_with_zero

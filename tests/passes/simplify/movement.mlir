@@ -1,4 +1,4 @@
-// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify)' | filecheck %s
+// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify{inexact=true})' | filecheck %s
 
 // CHECK-LABEL: @elementwise_of_transposes
 // CHECK-DAG: %[[C:.*]] = stablehlo.constant dense<2.000000e+00> : tensor<3x4xf32>

@@ -1,4 +1,4 @@
-// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify)' | filecheck %s
+// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify{inexact=true})' | filecheck %s
 
 // CHECK-LABEL: @slice_of_everything
 // CHECK-NEXT: return %arg0

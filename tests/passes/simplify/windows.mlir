@@ -1,4 +1,4 @@
-// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify)' | filecheck %s
+// RUN: mycc opt %s --pass-pipeline='builtin.module(simplify{inexact=true})' | filecheck %s
 
 // Two places in a window: which one is larger is asked once, and each gets what is its.
 // CHECK-LABEL: @select_and_scatter_of_small_windows
