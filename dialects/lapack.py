@@ -161,7 +161,9 @@ def config_of(op: ir.Operation) -> dict[str, str | int]:
 
 
 def _option(attribute: ir.IntegerAttr) -> str | int:
-    return chr(attribute.value) if attribute.type.width == 8 else int(attribute.value)
+    if attribute.type.width == 8:
+        return chr(attribute.value)
+    return bool(attribute.value) if attribute.type.width == 1 else int(attribute.value)
 
 
 def with_config(op: ir.Operation, options: Mapping[str, str | int]) -> dict[str, ir.Attribute]:
@@ -297,7 +299,7 @@ def permutation(pivots: Value, size: int) -> Value:
     return ops.while_([zero, rows, pivots], unfinished, step)[1]
 
 
-# ---- Forms without derivatives ---------------------------------------------------------------------
+# ---- Forms ---------------------------------------------------------------------------------------
 
 
 def schur(a: Value, vectors: bool) -> tuple[Value, Value, Value]:

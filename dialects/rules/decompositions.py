@@ -1,4 +1,4 @@
-"""Tangents of matrix decompositions, on `Linear` values: eigh, svd, lu, qr, eig.
+"""Tangents of matrix decompositions, on `Linear` values: eigh, svd, lu, qr, eig, schur.
 
 Where factors are unique only up to a phase or a basis, tangents follow JAX's choice, which is the one that moves
 them least; functions that do not depend on the choice have the right derivative under any. Repeated eigenvalues or
@@ -26,6 +26,7 @@ from mycc.dialects.rules.linear_maps import (
     herm,
     mask,
     matmul,
+    matrix_transpose,
     spread_columns,
     spread_rows,
     to_complex,
@@ -260,21 +261,37 @@ def _reflectors(packed: Value, count: int) -> Value:
 
 
 def qr_packed(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    """R in one triangle, the reflectors in the other, and their factors."""
+    (da,) = tangents
+    if da is None:
+        return [None, None]
+    return _packed(site.result(0), site.result(1), site.x, da)
+
+
+def qr_pivoted(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    """Those of QR, of the columns in the order that LAPACK has chosen."""
+    da, _ = tangents
+    if da is None:
+        return [None] * 3
+    chosen = site.result(1)
+    order = permutation_matrix(ops.sub(chosen, ops.full_like(chosen, 1)), da.type.element_type)
+    ordered = matrix_transpose(order)
+    dpacked, dtaus = _packed(site.result(0), site.result(2), matmul(site.x, ordered), da.right(ordered))
+    return [dpacked, None, dtaus]
+
+
+def _packed(packed: Value, taus: Value, a: Value, da: Linear) -> Sequence[Linear]:
     """R's tangent from `whole_qr`; those of V and tau from Q's.
 
     ``E - Q = V U`` with E the identity's first columns, ``U = T V₁ᴴ`` and tau on U's diagonal, is an LU
     decomposition (Ballard et al., "Reconstructing Householder vectors from tall-skinny QR", 2014). A column
     that had nothing to reflect (tau is 0) has no derivative: LAPACK's choice of signs jumps there.
     """
-    (da,) = tangents
-    if da is None:
-        return [None, None]
-    packed, taus = site.result(0), site.result(1)
     m, n = da.shape[-2:]
     k = min(m, n)
     q = lapack.generate_q(_columns(packed, k), taus)
     r = triangle(_rows(packed, 0, k), False)
-    dq, dr = whole_qr(q, r, site.x, da)
+    dq, dr = whole_qr(q, r, a, da)
     v = _reflectors(packed, k)
     top = _rows(v, 0, k)
     start = ops.sub(eye(top.type), _rows(q, 0, k))
@@ -296,16 +313,49 @@ def qr_packed(site: Site, tangents: list[Linear | None], wanted: Flags) -> Seque
 
 
 def generate_q(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
-    """``Q = E - V T V₁ᴴ`` with ``T = D M⁻¹``, ``M = I + S D``, D = diag(tau) and S the triangle above ``Vᴴ V``.
+    """As many columns of Q as the packed matrix has."""
+    return [_q_tangent(site, tangents[0], tangents[1], shape_of(site.x)[-1])]
 
-    The compact form of a product of reflectors (Joffrain et al., "Accumulating Householder transformations,
-    revisited", 2006), arranged so that nothing is divided by tau.
+
+def times_q(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    """The product of a matrix with the whole Q or its adjoint: linear in it, and Q moves as in `generate_q`."""
+    options = lapack.config_of(site.op)
+    left, plain = bool(options["left"]), not options["transpose"]
+    da, dtau, dc = tangents
+    packed, taus, c = (site.operand(i) for i in range(3))
+    total = _q_tangent(site, da, dtau, shape_of(packed)[-2])
+    if total is not None:
+        total = total if plain else total.adjoint()
+        total = total.right(c) if left else total.left(c)
+    if dc is None:
+        return [total]
+    turned = lapack.with_config(site.op, {"transpose": plain})
+
+    def apply(t: Value) -> Value:
+        return ops.rebuild(site.op, [packed, taus, t]).result
+
+    def pull(ct: Value) -> Value:
+        # The transpose of a product with Q is one with the conjugate of Q's adjoint.
+        return _conj(ops.rebuild(site.op, [packed, taus, _conj(ct)], attributes=turned).result)
+
+    moved = dc.map(dc.shape, apply, pull)
+    return [moved if total is None else total + moved]
+
+
+def _conj(x: Value) -> Value:
+    return ops.conj(x) if is_complex(x) else x
+
+
+def _q_tangent(site: Site, da: Linear | None, dtau: Linear | None, n: int) -> Linear | None:
+    """Of Q's first n columns: ``Q = E - V T V₁ᴴ``, ``T = D M⁻¹``, ``M = I + S D``, S the triangle above ``Vᴴ V``.
+
+    D has the factors tau on its diagonal. The compact form of a product of reflectors (Joffrain et al.,
+    "Accumulating Householder transformations, revisited", 2006), arranged so that nothing is divided by tau.
     """
-    da, dtau = tangents
     if da is None and dtau is None:
-        return [None]
+        return None
     packed, taus = site.x, site.y
-    n, k = shape_of(packed)[-1], shape_of(taus)[-1]
+    k = shape_of(taus)[-1]
     v = _reflectors(packed, k)
     vh = herm(v)
     top = herm(_rows(v, 0, n))
@@ -328,7 +378,7 @@ def generate_q(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequ
     inner = -(dunit.left(t).solve(unit, left=False, lower=False, unit=True))
     inner = inner if dmiddle is None else inner + dmiddle
     total = inner.left(v).right(top)
-    return [-(total if outer is None else total + outer)]
+    return -(total if outer is None else total + outer)
 
 
 # ---- eig -----------------------------------------------------------------------------------------
@@ -396,3 +446,91 @@ def _largest(v: Value) -> Value:
     )
     hit = ops.compare("EQ", index, spread_rows(first, rows))
     return ops.select(hit, ops.full_like(size, 1), ops.full_like(size, 0))
+
+
+# ---- schur ---------------------------------------------------------------------------------------
+
+
+def schur_augment(site: Site, operands: Sequence[Value]) -> Augmented | None:
+    """Ask for the vectors, without which the form has no derivative."""
+    if lapack.config_of(site.op)["mode"] == "V":
+        return None
+    return _with_options(site, operands, {"mode": "V"})
+
+
+def schur(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
+    """``dZ = Z W`` and ``dT = M + T W - W T``, where ``M = Zᴴ dA Z`` and W is such that dT stays below what T is.
+
+    The part of it that is to be zero, below the diagonal or below the 2 x 2 blocks of a real form, depends on that
+    part of W alone, and in the basis of T's eigenvectors Y each element on its own: ``Y⁻¹ W Y`` is
+    ``(Y⁻¹ M Y)_ij / (w_j - w_i)`` there. The rest of W follows since it is skew-Hermitian. In a block it is the rotation
+    that keeps the two diagonal elements equal, as LAPACK has them. Phases of a complex form, and blocks that every
+    rotation leaves alone, are not turned. Repeated eigenvalues make the derivatives infinite.
+    """
+    (da,) = tangents
+    count = len(site.op.results)
+    if da is None:
+        return [None] * count
+    augmented = lapack.config_of(site.op)["mode"] == "N"
+    form, z = _saved(site, 0, augmented), _saved(site, 1, augmented)
+    real = not is_complex(form)
+    zero = ops.full_like(form, 0)
+    below = ops.and_(
+        mask(form.type, np.tril(np.ones(form.type.shape[-2:], np.bool_), -1)), ops.compare("EQ", form, zero)
+    )
+    w, y = _eigenvectors_in_place(form)
+    back = inverse(y)
+    moved = da.left(herm(z)).right(z)
+    inner = moved.to_complex().left(back).right(y)
+    differences = _reciprocal_differences(w)
+    turn = inner.times(ops.select(below, differences, ops.full_like(differences, 0))).left(y).right(back)
+    turn = (turn.real() if real else turn).times(ops.select(below, ops.full_like(zero, 1), zero))
+    turn = turn - turn.adjoint()
+    if real:
+        turn = turn + _turns_of_blocks(form, moved + turn.left(form) - turn.right(form))
+    dform = moved + turn.left(form) - turn.right(form)
+    dform = dform.times(ops.select(below, zero, ops.full_like(zero, 1)))
+    dw = inner.diagonal()
+    values = [dw.real(), dw.imag()] if real else [dw]
+    return [dform, None if augmented else turn.left(z), *values, None, None]
+
+
+def _eigenvectors_in_place(form: Value) -> tuple[Value, Value]:
+    """Eigenvalues and eigenvectors of a triangular form, each where the form has it on its diagonal.
+
+    LAPACK may exchange rows to balance the form; how far down a vector reaches says where it belongs.
+    """
+    w, _, y, _ = lapack.eig(form, left=False, right=True)
+    *lead, size, _ = shape_of(y)
+    rank = len(lead)
+    rows = ops.iota(tensor(shape_of(y), ops.I32), rank)
+    present = ops.compare("NE", y, ops.full_like(y, 0))
+    least = ops.full(tensor((), ops.I32), -1)
+    reach = ops.reduce(ops.select(present, rows, ops.full_like(rows, -1)), least, [rank], ops.max_)
+    places = ops.iota(reach.type, rank)
+    _, order = ops.sort([reach, places], rank, lambda a, b, *_: ops.compare("LT", a, b), stable=True)
+    ordered = matrix_transpose(permutation_matrix(order, ops.element_of(y)))
+    row = ops.reshape(w, (*lead, 1, size))
+    return ops.reshape(matmul(row, ordered), shape_of(w)), matmul(y, ordered)
+
+
+def _turns_of_blocks(form: Value, moved: Linear) -> Linear:
+    """The rotations, ``[[0, -t], [t, 0]]`` in each 2 x 2 block, that keep the block's diagonal elements equal."""
+    *lead, size, _ = shape_of(form)
+    count = size - 1
+
+    def beside(row: int, column: int) -> Value:
+        start, limit = [0] * len(lead), list(lead)
+        part = ops.slice_(form, [*start, row, column], [*limit, row + count, column + count])
+        return ops.sum_(ops.mul(part, eye(part.type)), [len(lead) + 1])
+
+    above, below = beside(0, 1), beside(1, 0)
+    total = ops.add(above, below)
+    zero = ops.full_like(total, 0)
+    still = ops.or_(ops.compare("EQ", below, zero), ops.compare("EQ", total, zero))
+    factor = ops.div(ops.full_like(total, -0.5), ops.select(still, ops.full_like(total, 1), total))
+    diagonal = moved.diagonal()
+    difference = diagonal.part(-1, 0, count) - diagonal.part(-1, 1, size)
+    turn = difference.times(ops.select(still, zero, factor)).as_diagonal(count)
+    turn = turn.padded(-2, 1, 0).padded(-1, 0, 1)
+    return turn - turn.adjoint()

@@ -1,7 +1,6 @@
 """Records of LAPACK's custom calls: see `mycc.dialects.lapack` for their form, `decompositions` for the calculus.
 
-Every routine batches by one more leading dimension. What mathematics has no derivative for, or what nobody asked
-for yet, says so.
+Every routine batches by one more leading dimension.
 """
 
 from __future__ import annotations
@@ -14,8 +13,9 @@ from mycc.dialects import lapack, ops
 from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
-from mycc.dialects.record import Batched, BatchRule, Flags, Record, Site, structured
-from mycc.dialects.rules import decompositions
+from mycc.dialects.record import Batched, BatchRule, ExpandRule, Flags, Record, Regions, Site, structured
+from mycc.dialects.rules import decompositions, reflections
+from mycc.dialects.rules.functions import expanded
 from mycc.dialects.rules.linear_maps import Linear, TangentRule, rules, spread_columns
 from mycc.dialects.rules.triangular import batch_solve, cholesky_tangent, solve_tangent
 from mycc.dialects.transform import target_of
@@ -145,6 +145,20 @@ def _shifted(x: Value, by: int, dim: int) -> Value:
     return ops.pad(x, ops.zero_of(x), low, [-n for n in low], [0] * rank)
 
 
+# ---- Forms by reflectors -------------------------------------------------------------------------
+
+
+def _hessenberg(op: ir.Operation, operands: Sequence[Value], regions: Regions) -> Sequence[Value]:
+    options = lapack.config_of(op)
+    packed, factors = reflections.hessenberg(operands[0], int(options["low"]), int(options["high"]))
+    return [packed, factors, ops.full(op.results[-1].type, 0)]
+
+
+def _tridiagonal(op: ir.Operation, operands: Sequence[Value], regions: Regions) -> Sequence[Value]:
+    found = reflections.tridiagonal(operands[0], lapack.config_of(op)["uplo"] == "L")
+    return [*found, ops.full(op.results[-1].type, 0)]
+
+
 # ---- Records -------------------------------------------------------------------------------------
 
 
@@ -157,30 +171,23 @@ def _family(
 ) -> list[Record]:
     """The records of a routine for its four element types."""
     forward, reverse = rules(tangents)
-    names = [f"{prefix}{real}" for prefix in "sd"] + [f"{prefix}{complex_ or real}" for prefix in "cz"]
     return [
-        replace(structured(f"lapack_{name}_ffi", forward, reverse, batch), augment=augment) for name in names
+        replace(structured(f"lapack_{name}_ffi", forward, reverse, batch), augment=augment)
+        for name in _names(real, complex_)
     ]
 
 
-def _no_derivative(why: str) -> TangentRule:
-    def refuse(site: Site, tangents: list[Linear | None], wanted: Flags) -> Sequence[Linear | None]:
-        raise UnsupportedOperationError(
-            f"{describe(site.op.location)}: cannot differentiate '{target_of(site.op)}': {why}"
-        )
-
-    return refuse
+def _names(real: str, complex_: str | None) -> list[str]:
+    return [f"{prefix}{real}" for prefix in "sd"] + [f"{prefix}{complex_ or real}" for prefix in "cz"]
 
 
-_STOP = "; keep it out of what is differentiated (mycc.lax.stop_gradient)"
-_SCHUR = _no_derivative(
-    "the Schur form is unique up to the order of its eigenvalues only, and no rule for it is known here"
-    + _STOP
-)
-_HESSENBERG = _no_derivative("no rule for the Hessenberg form is known here" + _STOP)
-_TRIDIAGONAL = _no_derivative("no rule for the tridiagonal form is known here; differentiate eigh" + _STOP)
-_PIVOTED = _no_derivative("no rule for QR with pivots is known here; order the columns, then use qr")
-_APPLIED = _no_derivative("no rule for products with packed reflectors is known here; multiply by qr's Q")
+def _by_expansion(real: str, expand: ExpandRule, complex_: str | None = None) -> list[Record]:
+    """The records of a routine whose derivatives are those of a program that computes the same."""
+    return [
+        replace(expanded(f"lapack_{name}_ffi", expand), kind="structured", batch=_batch)
+        for name in _names(real, complex_)
+    ]
+
 
 RECORDS: tuple[Record, ...] = (
     *_family("potrf", _cholesky),
@@ -192,10 +199,10 @@ RECORDS: tuple[Record, ...] = (
     *_family("geqrf", decompositions.qr_packed),
     *_family("orgqr", decompositions.generate_q, complex_="ungqr"),
     *_family("geev", decompositions.eig, augment=decompositions.eig_augment),
-    *_family("gees", _SCHUR),
-    *_family("gehrd", _HESSENBERG),
-    *_family("sytrd", _TRIDIAGONAL, complex_="hetrd"),
-    *_family("geqp3", _PIVOTED),
-    *_family("ormqr", _APPLIED, complex_="unmqr"),
+    *_family("gees", decompositions.schur, augment=decompositions.schur_augment),
+    *_by_expansion("gehrd", _hessenberg),
+    *_by_expansion("sytrd", _tridiagonal, complex_="hetrd"),
+    *_family("geqp3", decompositions.qr_pivoted),
+    *_family("ormqr", decompositions.times_q, complex_="unmqr"),
     *_family("gtsv", _tridiagonal_solve),
 )

@@ -443,7 +443,9 @@ def schur(
     sort_eig_vals: bool = False,
     select_callable: Callable[..., Any] | None = None,
 ) -> tuple[Array, Array]:
-    """The Schur decomposition ``x = z @ t @ z^H``; it has no derivative.
+    """The Schur decomposition ``x = z @ t @ z^H``.
+
+    Derivatives are infinite where eigenvalues are equal; those of complex forms leave the phases of z as they are.
 
     Args:
         x: matrices (..., n, n).
@@ -464,7 +466,7 @@ def schur(
 
 @operation
 def hessenberg(a: ArrayLike) -> tuple[Array, Array]:
-    """The reduction ``a = q @ h @ q^H`` to a matrix that is zero below its first subdiagonal; it has no derivative.
+    """The reduction ``a = q @ h @ q^H`` to a matrix that is zero below its first subdiagonal.
 
     Args:
         a: matrices (..., n, n).
@@ -482,7 +484,7 @@ def hessenberg(a: ArrayLike) -> tuple[Array, Array]:
 
 @operation
 def tridiagonal(a: ArrayLike, *, lower: bool = True) -> tuple[Array, Array, Array, Array]:
-    """The reduction of Hermitian matrices to real tridiagonal ones, ``a = q @ t @ q^H``; it has no derivative.
+    """The reduction of Hermitian matrices to real tridiagonal ones, ``a = q @ t @ q^H``.
 
     Args:
         a: matrices (..., n, n).

@@ -197,17 +197,92 @@ def test_batching(name: str) -> None:
             np.testing.assert_allclose(got[i], expected, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["schur", "hessenberg", "tridiagonal", "pivoted qr"])
-def test_what_has_no_derivative_says_so(name: str) -> None:
-    from mycc import UnsupportedOperationError
+def turned(seed: int, *shape: int, kind: Any = float) -> Any:
+    """Matrices with complex eigenvalues, far apart."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=shape)
+    return x + 1j * rng.normal(size=shape) if kind is complex else x
 
-    f, args = BATCHED_ONLY[name]
-    foreign = Foreign(f, args)
+
+def isolated() -> Any:
+    """Eigenvalues that LAPACK's balancing moves to another place."""
+    x = np.diag([5.0, 3.0, 1.5, 1.5])
+    x[2, 3], x[3, 2], x[0, 2:] = 2.0, -3.0, 0.3
+    return x
+
+
+def cubed(x: Any) -> Any:
+    """Its cube by its Schur form, whatever signs and order that has."""
+    form, vectors = linalg.schur(x)
+    return vectors @ form @ form @ form @ vectors.T
+
+
+def reflected(x: Any) -> tuple[Any, Any]:
+    packed, taus = np.linalg.qr(np.asarray(x), mode="raw")
+    return np.swapaxes(packed, -1, -2), taus
+
+
+# JAX has values of these, and no derivatives.
+DIFFERENCES: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "schur": (linalg.schur, (turned(1, 4, 4),)),
+    "schur of a stack": (linalg.schur, (turned(20, 2, 4, 4),)),
+    "schur with real eigenvalues": (linalg.schur, (normal(3, 3),)),
+    "schur of one number": (linalg.schur, (turned(3, 1, 1),)),
+    "schur of a form": (cubed, (isolated(),)),
+    "schur without vectors": (lambda x: linalg.schur(x, compute_schur_vectors=False)[0], (turned(4, 4, 4),)),
+    "schur, complex": (lambda x: [jnp.abs(y) for y in linalg.schur(x)], (turned(5, 4, 4, kind=complex),)),
+    "sqrtm": (lambda x: jnp.real(jax.scipy.linalg.sqrtm(squared(x))), (normal(3, 3),)),
+    "hessenberg": (linalg.hessenberg, (turned(6, 4, 4),)),
+    "hessenberg of a stack": (linalg.hessenberg, (turned(7, 2, 5, 5, kind=complex),)),
+    "tridiagonal": (lambda x: linalg.tridiagonal(hermitian(x)), (turned(8, 4, 4),)),
+    "tridiagonal from above": (lambda x: linalg.tridiagonal(x, lower=False), (turned(9, 4, 4),)),
+    "tridiagonal of a stack": (
+        lambda x: linalg.tridiagonal(hermitian(x), lower=False), (turned(10, 2, 4, 4, kind=complex),),
+    ),
+    "pivoted qr": (lambda x: linalg.qr(x, pivoting=True, full_matrices=False), (turned(11, 4, 3),)),
+    "pivoted qr, wide": (lambda x: linalg.qr(x, pivoting=True)[:2], (turned(12, 3, 5, kind=complex),)),
+    "product with reflectors": (linalg.ormqr, (*reflected(turned(13, 4, 3)), turned(14, 4, 2))),
+    "product with reflectors from the right": (
+        lambda *xs: linalg.ormqr(*xs, left=False, transpose=True),
+        (*reflected(turned(15, 4, 2, kind=complex)), turned(16, 3, 4, kind=complex)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_derivatives_that_jax_has_not(name: str) -> None:
+    f, args = DIFFERENCES[name]
+    foreign, rng, n = Foreign(f, args), np.random.default_rng(13), len(args)
     flags = tuple(map(is_differentiable, foreign.f.results))
-    active = (True,) * len(args)
+    tangents = [_numbers(rng, type_) for type_ in foreign.f.arguments]
+    cotangents = [_numbers(rng, type_) for type_, flag in zip(foreign.f.results, flags, strict=True) if flag]
+    active = (True,) * n
 
     def build(*values: ir.Value) -> list[ir.Value]:
-        return transform.jvp(foreign.f, active, flags, list(values), list(values))
+        primals, ts, cts = values[:n], values[n : 2 * n], values[2 * n :]
+        pushed = transform.jvp(foreign.f, active, flags, primals, ts)
+        pulled = transform.vjp(foreign.f, active, flags, primals, cts)
+        return [*pushed, *pulled[len(flags) :]]
 
-    with pytest.raises(UnsupportedOperationError, match="cannot differentiate 'lapack_d"):
-        foreign.run(build, list(args))
+    found = foreign.run(build, [*args, *tangents, *cotangents])
+    count, kept = len(flags), sum(flags)
+    values, pushed, pulled = found[:count], found[count : count + kept], found[count + kept :]
+    compiled = jax.jit(lambda *xs: jax.tree.leaves(f(*xs)))
+    for got, want in zip(values, compiled(*args), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-10)
+
+    def moved(step: float) -> list[Any]:
+        results = compiled(*(x + step * t for x, t in zip(args, tangents, strict=True)))
+        return [np.asarray(y) for y, flag in zip(results, flags, strict=True) if flag]
+
+    step = 1e-4
+    first, second = (
+        [(a - b) / (2 * h) for a, b in zip(moved(h), moved(-h), strict=True)] for h in (step, 2 * step)
+    )
+    for got, near, far in zip(pushed, first, second, strict=True):
+        want = (4 * near - far) / 3
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-7 * float(np.abs(want).max(initial=1.0)))
+    total = sum(np.sum(ct * t).real for ct, t in zip(cotangents, pushed, strict=True))
+    assert sum(np.sum(ct * t).real for ct, t in zip(pulled, tangents, strict=True)) == pytest.approx(
+        total, rel=1e-8
+    )
