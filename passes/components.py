@@ -9,12 +9,14 @@ by itself, on arrays whose innermost dimension is a long one::
     %d0 = stablehlo.subtract %a0, %b0 : tensor<256x256xf32>    // after
     %d1 = stablehlo.subtract %a1, %b1 : tensor<256x256xf32>
     %d2 = stablehlo.subtract %a2, %b2 : tensor<256x256xf32>
+
+Where they are only added up along their rows, one loop does so for all components.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TypeAlias
@@ -24,16 +26,19 @@ from mycc.dialects.mlir import ir
 from mycc.dialects.rules import regions
 from mycc.dialects.types import shape_of, tensor
 from mycc.passes.base import Pass, option
-from mycc.passes.pattern import may_hold_program
+from mycc.passes.pattern import has_one_use, may_hold_program
 from mycc.passes.records import ELEMENTWISE
 
 __all__ = ["Components"]
 
 Value: TypeAlias = ir.Value
+Combine: TypeAlias = Callable[[Value, Value], Value]
 
 _CONSTANT = "stablehlo.constant"
 _BROADCAST = "stablehlo.broadcast_in_dim"
 _REDUCE = "stablehlo.reduce"
+# How many sums a loop should have under way for none to wait for another.
+_SUMS = 6
 # Sources and results count as small where they have this many times fewer elements.
 _SMALL = 8
 
@@ -214,13 +219,14 @@ class _Split:
         dims = [d for d in op.attributes["dimensions"] if d != last]
         (kind,) = regions.kinds(op)
         assert kind is not None
-        shape = tuple(n for d, n in enumerate(shape_of(parts[0])) if d not in dims)
-        type_ = tensor(shape, op.results[0].type.element_type)
-        if dims:
-            attributes = {"dimensions": ops.i64_array(dims)}
-            parts = [ops.rebuild(op, [part, initial], [type_], attributes).result for part in parts]
+        combine = regions.COMBINE[kind]
+        if dims == [last - 1] and has_one_use(array):
+            parts = _reduced_together(parts, initial, dims[0], combine)
+        elif dims:
+            parts = [ops.reduce(part, initial, dims, combine) for part in parts]
         if last in list(op.attributes["dimensions"]):
-            return reduce(regions.COMBINE[kind], parts)
+            return reduce(combine, parts)
+        shape = shape_of(parts[0])
         return ops.concatenate([ops.reshape(part, (*shape, 1)) for part in parts], len(shape))
 
     def _broadcast(self, op: ir.Operation) -> list[Value]:
@@ -234,6 +240,41 @@ class _Split:
         if key not in self.taken:
             self.taken[key] = _apart(source)
         return [ops.broadcast_in_dim(part, outer, dims[:-1]) for part in self.taken[key]]
+
+
+def _reduced_together(parts: Sequence[Value], initial: Value, dim: int, combine: Combine) -> list[Value]:
+    """Arrays that nothing else reads, reduced along their rows in one loop, which computes them as it goes.
+
+    By itself each would be stored for its own reduction. Each row is cut into a few lengths side by side: an addition
+    takes several times as long as it is until the next could start that does not wait for it.
+    """
+    size, lengths = parts[0].type.shape[dim], 1
+    while lengths * len(parts) < _SUMS and size % (2 * lengths) == 0:
+        lengths *= 2
+    pieces = [piece for part in parts for piece in _cut(part, dim, lengths)]
+
+    def body(*values: Value) -> list[Value]:
+        half = len(values) // 2
+        return [combine(a, b) for a, b in zip(values[:half], values[half:], strict=True)]
+
+    found = ops.reduce_many(pieces, [initial] * len(pieces), [dim], body)
+    return [reduce(combine, found[i : i + lengths]) for i in range(0, len(found), lengths)]
+
+
+def _cut(array: Value, dim: int, count: int) -> list[Value]:
+    """An array in parts of equal lengths along a dimension."""
+    if count == 1:
+        return [array]
+    shape = shape_of(array)
+    length = shape[dim] // count
+
+    def at(place: int) -> list[int]:
+        return [place * length if d == dim else 0 for d in range(len(shape))]
+
+    def until(place: int) -> list[int]:
+        return [(place + 1) * length if d == dim else n for d, n in enumerate(shape)]
+
+    return [ops.slice_(array, at(i), until(i)) for i in range(count)]
 
 
 def _apart(array: Value) -> list[Value]:

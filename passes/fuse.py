@@ -177,9 +177,12 @@ class _Graph:
         # Upwards, so that what a value's consumers do is decided before it is asked who recomputes it.
         candidates: list[tuple[int, int]] = []
         through: list[Roots | None] = [None] * len(self.ops)
+        joint = self._joint_reductions() if options.reductions else frozenset()
         for i in range(len(self.ops) - 1, -1, -1):
             roots = self._roots(i, through)
             kind, fusions = self.kinds[i], len(roots) - 1
+            if joint and roots <= joint and i not in stored and self._is_slow_in_a_loop(i):
+                stored[i] = "slow in a loop over several sums"
             if (
                 kind & CHEAP
                 and i not in stored
@@ -260,6 +263,41 @@ class _Graph:
                 i = above[0] if above else u
                 if self.kinds[i] & REDUCTION and len(self.ops[i].results) == 1 and self._is_large(u):
                     yield i
+
+    def _joint_reductions(self) -> Roots:
+        """The reductions of several values in one loop, which XLA does not vectorize."""
+        return frozenset(
+            i for i, kind in enumerate(self.kinds) if kind & REDUCTION and len(self.ops[i].results) > 1
+        )
+
+    def _is_slow_in_a_loop(self, i: int) -> bool:
+        """Whether operation i, or what it is made of, is expensive, and no single operand's alone.
+
+        Vectorized it takes a fraction of the time, and what several operands share is stored once.
+        """
+        if not self.kinds[i] & ELEMENTWISE or not self._is_large(i):
+            return False
+        if self.kinds[i] & EXPENSIVE:
+            return True
+        users = self.users[i]
+        while len(users) == 1 and self.kinds[users[0]] & RESHAPE:
+            users = self.users[users[0]]
+        # The parts of one operand that a loop reads side by side are no more than that operand.
+        shared = len(users) > 1 and any(self.kinds[u] & ELEMENTWISE for u in users)
+        return shared and self._is_heavy(i)
+
+    def _is_heavy(self, i: int) -> bool:
+        """Whether an expensive operation is among those that operation i is made of in its fusion."""
+        waiting, seen = [i], set[int]()
+        while waiting and len(seen) < _LARGE_COST:
+            p = waiting.pop()
+            if p in seen or not self.kinds[p] & FUSIBLE:
+                continue
+            if self.kinds[p] & EXPENSIVE:
+                return True
+            seen.add(p)
+            waiting += self.producers[p]
+        return False
 
     def _repeats(self, i: int, p: int) -> bool:
         """Whether broadcast i makes a large array of many copies of what p computes."""

@@ -27,6 +27,7 @@ from mycc.passes.simplify.match import (
 __all__ = ["PATTERNS"]
 
 _REDUCE = "stablehlo.reduce"
+_NEGATE = "stablehlo.negate"
 _REPEATABLE = ("maximum", "minimum", "and", "or")
 
 
@@ -180,6 +181,22 @@ class ReduceOfReduce(Pattern):
         return rewriter.replace(op, lambda: ops.reduce(x, initial, dims, FOLDS[name]))
 
 
+class SumOfNegation(Pattern):
+    """A sum of -x is the negated sum of x, of which there are fewer numbers to negate."""
+
+    op_names = (_REDUCE,)
+    producers = (_NEGATE,)
+    producers_define = "first"
+    differs = "the sign of a zero"
+
+    def match_and_rewrite(self, op: Op, rewriter: Rewriter) -> bool:
+        inner = op.producer(0, _NEGATE)
+        if inner is None or len(op.operands) != 2 or reduction(op) != "add":
+            return False
+        x, initial, dims = inner.operand(0), op.operand(1), ints(op, "dimensions")
+        return rewriter.replace(op, lambda: ops.neg(ops.reduce(x, initial, dims, ops.add)))
+
+
 class ReduceOfPad(Pattern):
     """A sum of what is padded with zeros, and a maximum of what is padded with -inf, need no padding."""
 
@@ -231,5 +248,6 @@ PATTERNS: tuple[Pattern, ...] = (
     ReduceOfReshape(),
     ReduceOfBroadcast(),
     ReduceOfReduce(),
+    SumOfNegation(),
     ReduceOfPad(),
 )

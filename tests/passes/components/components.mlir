@@ -83,3 +83,34 @@ func.func @in_a_loop(%p: tensor<128x3xf32>) -> tensor<128x3xf32> {
   }
   return %r#1 : tensor<128x3xf32>
 }
+
+// Sums along rows that nothing else reads are done in one loop, each row in lengths of its own.
+// CHECK-LABEL: @accelerations
+// CHECK-COUNT-6: stablehlo.slice {{.*}} : (tensor<128x128xf32>) -> tensor<128x64xf32>
+// CHECK: %[[S:.*]]:6 = stablehlo.reduce({{.*}}) across dimensions = [1] : (tensor<128x64xf32>
+// CHECK: %[[X:.*]] = stablehlo.add %[[S]]#0, %[[S]]#1 : tensor<128xf32>
+// CHECK: %[[Y:.*]] = stablehlo.add %[[S]]#2, %[[S]]#3 : tensor<128xf32>
+// CHECK: %[[Z:.*]] = stablehlo.add %[[S]]#4, %[[S]]#5 : tensor<128xf32>
+// CHECK: stablehlo.concatenate
+func.func @accelerations(%p: tensor<128x3xf32>, %w: tensor<128x128x1xf32>) -> tensor<128x3xf32> {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = stablehlo.broadcast_in_dim %p, dims = [0, 2] : (tensor<128x3xf32>) -> tensor<128x128x3xf32>
+  %1 = stablehlo.broadcast_in_dim %w, dims = [0, 1, 2] : (tensor<128x128x1xf32>) -> tensor<128x128x3xf32>
+  %2 = stablehlo.multiply %0, %1 : tensor<128x128x3xf32>
+  %3 = stablehlo.reduce(%2 init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<128x128x3xf32>, tensor<f32>) -> tensor<128x3xf32>
+  return %3 : tensor<128x3xf32>
+}
+
+// What is summed twice is stored, and each sum has its own loop, which XLA then vectorizes; so has each of columns.
+// CHECK-LABEL: @both_ways
+// CHECK-COUNT-3: stablehlo.reduce(%{{.*}} init: %{{.*}}) applies stablehlo.add across dimensions = [1] : (tensor<128x128xf32>
+// CHECK-COUNT-3: stablehlo.reduce(%{{.*}} init: %{{.*}}) applies stablehlo.add across dimensions = [0] : (tensor<128x128xf32>
+func.func @both_ways(%p: tensor<128x3xf32>, %w: tensor<128x128x1xf32>) -> (tensor<128x3xf32>, tensor<128x3xf32>) {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = stablehlo.broadcast_in_dim %p, dims = [0, 2] : (tensor<128x3xf32>) -> tensor<128x128x3xf32>
+  %1 = stablehlo.broadcast_in_dim %w, dims = [0, 1, 2] : (tensor<128x128x1xf32>) -> tensor<128x128x3xf32>
+  %2 = stablehlo.multiply %0, %1 : tensor<128x128x3xf32>
+  %3 = stablehlo.reduce(%2 init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<128x128x3xf32>, tensor<f32>) -> tensor<128x3xf32>
+  %4 = stablehlo.reduce(%2 init: %zero) applies stablehlo.add across dimensions = [0] : (tensor<128x128x3xf32>, tensor<f32>) -> tensor<128x3xf32>
+  return %3, %4 : tensor<128x3xf32>, tensor<128x3xf32>
+}

@@ -147,3 +147,27 @@ func.func @no_reduce_of_pad(%x: tensor<3x4xf32>) -> (tensor<3xf32>, tensor<4xf32
   %3 = stablehlo.reduce(%2 init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<4x4xf32>, tensor<f32>) -> tensor<4xf32>
   return %1, %3 : tensor<3xf32>, tensor<4xf32>
 }
+
+// CHECK-LABEL: @sum_of_negation
+// CHECK: %[[S:.*]] = stablehlo.reduce(%arg0 init: %{{.*}}) applies stablehlo.add across dimensions = [1] : (tensor<3x4xf32>
+// CHECK: %[[N:.*]] = stablehlo.negate %[[S]] : tensor<3xf32>
+// CHECK: return %[[N]]
+func.func @sum_of_negation(%x: tensor<3x4xf32>) -> tensor<3xf32> {
+  %zero = stablehlo.constant dense<0.0> : tensor<f32>
+  %0 = stablehlo.negate %x : tensor<3x4xf32>
+  %1 = stablehlo.reduce(%0 init: %zero) applies stablehlo.add across dimensions = [1] : (tensor<3x4xf32>, tensor<f32>) -> tensor<3xf32>
+  return %1 : tensor<3xf32>
+}
+
+// A maximum of what is negated is a minimum's negation, which is no fewer operations; a sum from one is not the negated one.
+// CHECK-LABEL: @no_sum_of_negation
+// CHECK-COUNT-2: stablehlo.negate %arg0 : tensor<3x4xf32>
+// CHECK-NOT: tensor<3xf32>{{$}}
+func.func @no_sum_of_negation(%x: tensor<3x4xf32>, %low: tensor<f32>) -> (tensor<3xf32>, tensor<4xf32>) {
+  %one = stablehlo.constant dense<1.0> : tensor<f32>
+  %0 = stablehlo.negate %x : tensor<3x4xf32>
+  %1 = stablehlo.reduce(%0 init: %low) applies stablehlo.maximum across dimensions = [1] : (tensor<3x4xf32>, tensor<f32>) -> tensor<3xf32>
+  %2 = stablehlo.negate %x : tensor<3x4xf32>
+  %3 = stablehlo.reduce(%2 init: %one) applies stablehlo.add across dimensions = [0] : (tensor<3x4xf32>, tensor<f32>) -> tensor<4xf32>
+  return %1, %3 : tensor<3xf32>, tensor<4xf32>
+}
