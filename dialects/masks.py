@@ -20,6 +20,10 @@ __all__ = ["Mask", "accumulate_masked", "common_masks", "through_mask", "under"]
 Value: TypeAlias = ir.Value
 Cotangents: TypeAlias = list[Value | None]
 
+# Choices that follow one another each put a mask on a cotangent. Moving all of them past every operation would take
+# work that grows with the square of their number.
+_MOST_MASKS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Mask:
@@ -51,18 +55,21 @@ class Mask:
         return ops.select(self.predicate, *choices)
 
 
-def through_mask(cotangent: Value, rule: Callable[[Value], Cotangents]) -> Cotangents:
-    """What a pointwise rule makes of a cotangent, the mask on it moved to the results.
+def through_mask(
+    cotangent: Value, rule: Callable[[Value], Cotangents], most: int = _MOST_MASKS
+) -> Cotangents:
+    """What a pointwise rule makes of a cotangent, the masks on it moved to the results.
 
     Args:
         cotangent: of the operation's result.
         rule: from the cotangent to those of the operands, each a diagonal linear map.
+        most: how many masks are moved.
     """
-    found = Mask.of(cotangent)
+    found = Mask.of(cotangent) if most else None
     if found is None:
         return rule(cotangent)
     mask, inner = found
-    values = through_mask(inner, rule)
+    values = through_mask(inner, rule, most - 1)
     if any(value is not None and value.type.shape != inner.type.shape for value in values):
         return rule(cotangent)  # A scalar operand, the sum over all elements.
     return [cotangent if value is inner else None if value is None else mask.on(value) for value in values]
@@ -92,18 +99,18 @@ def under(masks: Sequence[Mask], cotangent: Value) -> Value:
 
 
 def _masks_on(cotangent: Value) -> list[Mask]:
-    masks = []
-    while (found := Mask.of(cotangent)) is not None:
+    masks: list[Mask] = []
+    while len(masks) < _MOST_MASKS and (found := Mask.of(cotangent)) is not None:
         mask, cotangent = found
         masks.append(mask)
     return masks
 
 
-def _without(masks: Sequence[Mask], cotangent: Value) -> Value:
-    found = Mask.of(cotangent)
+def _without(masks: Sequence[Mask], cotangent: Value, most: int = _MOST_MASKS) -> Value:
+    found = Mask.of(cotangent) if most else None
     if found is None:
         return cotangent
-    inner = _without(masks, found[1])
+    inner = _without(masks, found[1], most - 1)
     if found[0] in masks:
         return inner
     return cotangent if inner is found[1] else found[0].on(inner)

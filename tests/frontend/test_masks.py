@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from counting import counted_calls
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,3 +117,20 @@ def test_any_nesting_of_choices_equals_jax(steps: list[tuple[Callable[..., Any],
     np.testing.assert_allclose(np.asarray(mycc.grad(lambda x: run(mnp, x))(x)), want, rtol=1e-10, atol=1e-12)
     got = mycc.jacrev(mycc.grad(lambda x: run(mnp, x)))(x)
     np.testing.assert_allclose(np.asarray(got), hessian, rtol=1e-10, atol=1e-12)
+
+
+def test_work_is_linear_in_choices_that_follow_one_another() -> None:
+    def calls(count: int) -> int:
+        def run(x: Any) -> Any:
+            for i in range(count):
+                x = mnp.where(x > 0.1 * i, 1.01 * x + mnp.sin(x), 0.0)
+            return x.sum()
+
+        traced = mycc.jit(mycc.grad(run)).trace(np.ones(3))
+        with counted_calls() as counted:
+            traced.lower()
+        return counted()
+
+    calls(5)
+    few, many = calls(40), calls(160)
+    assert many < 4.5 * few
