@@ -60,6 +60,9 @@ def workload(name: str, options: Options) -> Iterator[Result]:
     for number in range(options.rounds):
         with ExitStack() as stack:
             running = {peer: stack.enter_context(make()) for peer, make in workers.items()}
+            # What a peer still imports would slow down the others.
+            for worker in running.values():
+                worker.ask("ready")
             for measure in ("trace", "compile"):
                 for peer, worker in running.items():
                     samples[measure][peer].append(worker.ask(measure))

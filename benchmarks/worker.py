@@ -2,6 +2,7 @@
 
 It answers each word that it reads on standard input with a line of JSON:
 
+``ready``: nothing is timed; null, once everything is imported and traced.
 ``trace``: seconds from the Python call to the module that XLA gets, all passes included, of a function that is new.
 ``compile``: what compiling costs in a process that has compiled nothing: compile + first run - steady run, since the
 first run of a program builds kernels that the compilation left for later.
@@ -134,6 +135,8 @@ def main(peer: str, workload: str) -> None:
     subject = kind(peer, workload)
     for line in sys.stdin:
         match line.strip():
+            case "ready":
+                answer = None
             case "trace":
                 answer = subject.trace() if kind is Compiled else None
             case "compile":

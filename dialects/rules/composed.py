@@ -13,7 +13,7 @@ from typing import TypeAlias
 from mycc.dialects import lapack, ops
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Batched, Flags, Record, Site, structured
-from mycc.dialects.rules.decompositions import permutation_matrix, whole_qr
+from mycc.dialects.rules.decompositions import permutation_matrix
 from mycc.dialects.rules.linear_maps import (
     Linear,
     herm,
@@ -24,6 +24,7 @@ from mycc.dialects.rules.linear_maps import (
     triangle,
     triangular_solve,
 )
+from mycc.dialects.rules.orthogonal import whole_qr
 from mycc.dialects.rules.triangular import batch_solve
 from mycc.dialects.types import shape_of, tensor
 

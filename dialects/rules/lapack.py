@@ -1,4 +1,5 @@
-"""Records of LAPACK's custom calls: see `mycc.dialects.lapack` for their form, `decompositions` for the calculus.
+"""Records of LAPACK's custom calls: see `mycc.dialects.lapack` for their form, `decompositions`, `eigen` and
+`orthogonal` for the calculus.
 
 Every routine batches by one more leading dimension.
 """
@@ -14,7 +15,7 @@ from mycc.dialects.errors import UnsupportedOperationError
 from mycc.dialects.locations import describe
 from mycc.dialects.mlir import context, ir
 from mycc.dialects.record import Batched, BatchRule, ExpandRule, Flags, Record, Regions, Site, structured
-from mycc.dialects.rules import decompositions, reflections
+from mycc.dialects.rules import decompositions, eigen, orthogonal, reflections
 from mycc.dialects.rules.functions import expanded
 from mycc.dialects.rules.linear_maps import Linear, TangentRule, rules, spread_columns
 from mycc.dialects.rules.triangular import batch_solve, cholesky_tangent, solve_tangent
@@ -192,17 +193,17 @@ def _by_expansion(real: str, expand: ExpandRule, complex_: str | None = None) ->
 RECORDS: tuple[Record, ...] = (
     *_family("potrf", _cholesky),
     *_family("trsm", _solve, _batch_solve),
-    *_family("syevd", decompositions.eigh, complex_="heevd", augment=decompositions.eigh_augment),
+    *_family("syevd", eigen.eigh, complex_="heevd", augment=eigen.eigh_augment),
     *_family("gesdd", decompositions.svd, augment=decompositions.svd_augment),
     *_family("gesvd", decompositions.svd, augment=decompositions.svd_augment),
     *_family("getrf", decompositions.lu),
-    *_family("geqrf", decompositions.qr_packed),
-    *_family("orgqr", decompositions.generate_q, complex_="ungqr"),
-    *_family("geev", decompositions.eig, augment=decompositions.eig_augment),
-    *_family("gees", decompositions.schur, augment=decompositions.schur_augment),
+    *_family("geqrf", orthogonal.qr_packed),
+    *_family("orgqr", orthogonal.generate_q, complex_="ungqr"),
+    *_family("geev", eigen.eig, augment=eigen.eig_augment),
+    *_family("gees", eigen.schur, augment=eigen.schur_augment),
     *_by_expansion("gehrd", _hessenberg),
     *_by_expansion("sytrd", _tridiagonal, complex_="hetrd"),
-    *_family("geqp3", decompositions.qr_pivoted),
-    *_family("ormqr", decompositions.times_q, complex_="unmqr"),
+    *_family("geqp3", orthogonal.qr_pivoted),
+    *_family("ormqr", orthogonal.times_q, complex_="unmqr"),
     *_family("gtsv", _tridiagonal_solve),
 )

@@ -28,6 +28,7 @@ __all__ = [
     "Linear",
     "TangentRule",
     "adjoint",
+    "conj",
     "eye",
     "herm",
     "mask",
@@ -67,10 +68,11 @@ def matrix_transpose(x: Value) -> Value:
 
 def herm(x: Value) -> Value:
     """The conjugate transpose of each matrix."""
-    return matrix_transpose(_conj(x))
+    return matrix_transpose(conj(x))
 
 
-def _conj(x: Value) -> Value:
+def conj(x: Value) -> Value:
+    """The complex conjugate; a real tensor is its own."""
     return ops.conj(x) if is_complex(x) else x
 
 
@@ -341,7 +343,7 @@ class Linear:
                     a, ct, left=left, lower=lower, unit=unit, transpose=_TRANSPOSED[transpose]
                 )
             # The transpose of a⁻ᴴ is the conjugate of a⁻¹.
-            return _conj(triangular_solve(a, _conj(ct), left=left, lower=lower, unit=unit))
+            return conj(triangular_solve(a, conj(ct), left=left, lower=lower, unit=unit))
 
         return self._same(apply, pull)
 

@@ -14,8 +14,8 @@ from mycc.dialects import ops
 from mycc.dialects.mlir import chlo, hlo, ir
 from mycc.dialects.record import Record, Regions
 from mycc.dialects.rules.functions import expanded
-from mycc.dialects.rules.sequential import put, take
 from mycc.dialects.rules.shape import integer
+from mycc.dialects.rules.sweeps import put_row, row_of
 from mycc.dialects.types import shape_of, tensor
 
 Value: TypeAlias = ir.Value
@@ -151,8 +151,8 @@ def _scan(op: ir.Operation, operands: Sequence[Value], regions: Regions) -> Sequ
 
     def step(counter: Value, *values: Value) -> list[Value]:
         place = ops.sub(ops.full(scalar, size - 1), counter) if backward else counter
-        found = ops.call(body, types, [*(take(x, place) for x in xs), *values[:carried]])
-        written = [put(y, place, row) for y, row in zip(values[carried:], found[:outputs], strict=True)]
+        found = ops.call(body, types, [*(row_of(x, place) for x in xs), *values[:carried]])
+        written = [put_row(y, row, place) for y, row in zip(values[carried:], found[:outputs], strict=True)]
         return [ops.add(counter, ops.full(scalar, 1)), *found[outputs:], *written]
 
     def test(counter: Value, *_: Value) -> Value:

@@ -14,7 +14,7 @@ import numpy as np
 from mycc.dialects import ops
 from mycc.dialects.mlir import ir
 from mycc.dialects.rules.elementwise import is_complex
-from mycc.dialects.rules.linear_maps import eye, herm, mask, matmul, to_complex, triangle
+from mycc.dialects.rules.linear_maps import conj, eye, herm, mask, matmul, to_complex, triangle
 from mycc.dialects.types import shape_of, tensor
 
 Value: TypeAlias = ir.Value
@@ -52,7 +52,7 @@ def hessenberg(a: Value, low: int, high: int) -> tuple[Value, Value]:
         none = ops.full_like(x, 0)
         moved = ops.select(inside, matmul(a, ops.mul(v, _spread(tau, v))), none)
         a = ops.sub(a, matmul(moved, herm(v)))
-        turned = ops.sub(a, matmul(ops.mul(v, _spread(_conj(tau), v)), matmul(herm(v), a)))
+        turned = ops.sub(a, matmul(ops.mul(v, _spread(conj(tau), v)), matmul(herm(v), a)))
         later = ops.compare("GT", columns, ops.broadcast_in_dim(k, shape_of(columns), []))
         done = ops.select(here, _spread(beta, x), ops.select(below, v, x))
         a = ops.dynamic_update_slice(ops.select(later, turned, a), done, [*nothing, k])
@@ -73,7 +73,7 @@ def _reflector(x: Value, here: Value, below: Value) -> tuple[Value, Value, Value
         )
 
     def squares(parts: Value) -> Value:
-        return ops.real(ops.mul(parts, ops.conj(parts))) if is_complex(parts) else ops.mul(parts, parts)
+        return ops.real(ops.mul(parts, conj(parts))) if is_complex(parts) else ops.mul(parts, parts)
 
     alpha, rest = total(ops.select(here, x, none)), ops.select(below, x, none)
     height = ops.real(alpha) if is_complex(x) else alpha
@@ -97,10 +97,6 @@ def _spread(number: Value, x: Value) -> Value:
         shape_of(x),
         [*range(len(shape_of(x)) - 2), len(shape_of(x)) - 1],
     )
-
-
-def _conj(x: Value) -> Value:
-    return ops.conj(x) if is_complex(x) else x
 
 
 def _cast(x: Value, like: Value) -> Value:
